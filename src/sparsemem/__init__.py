@@ -1,0 +1,1 @@
+"""Linux memory hotplug at sub-section granularity, executable."""

@@ -1,0 +1,132 @@
+"""What a reader knows about a machine: facts, without behaviour.
+
+Every field is optional in the sense that a machine may not tell it: an empty tuple or None means "not known", never "none".
+Addresses are bytes; ``Range`` is half-open. A note is a located remark about input that could not be used; notes never replace data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sparsemem.kernel.resource import Resource
+from sparsemem.ranges import Range
+
+__all__ = [
+    "BlockFact",
+    "BootRegion",
+    "DaxFact",
+    "MachineDescription",
+    "NamespaceFact",
+    "Note",
+    "RegionFact",
+    "ZoneFact",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A located remark: ``source`` is the file, ``where`` the line or key ("" when it is the whole file)."""
+
+    source: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class BootRegion:
+    """An entry of the firmware memory map. ``kind`` is the e820/EFI type in the words of the kernel's boot log."""
+
+    range: Range
+    kind: str
+    nid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFact:
+    """``/sys/devices/system/memory/memoryN``: ``state`` as read, ``valid_zones`` split at blanks, ``nid`` None when unknown."""
+
+    nr: int
+    state: str
+    valid_zones: tuple[str, ...] = ()
+    nid: int | None = None
+    removable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFact:
+    """A zone of ``/proc/zoneinfo``; all numbers are pages, ``start_pfn`` a pfn."""
+
+    nid: int
+    name: str
+    start_pfn: int
+    spanned: int
+    present: int
+    managed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFact:
+    """A libnvdimm namespace. ``size`` is the raw extent where ``range`` is known, else what the tool printed."""
+
+    dev: str
+    region: str
+    mode: str
+    map: str | None = None
+    range: Range | None = None
+    size: int | None = None
+    uuid: str | None = None
+    align: int | None = None
+    sector_size: int | None = None
+    blockdev: str | None = None
+    name: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFact:
+    """A libnvdimm region (``mappings`` DIMMs interleaved; 0 for e820/legacy)."""
+
+    dev: str
+    range: Range | None
+    size: int
+    align: int | None = None
+    mappings: int | None = None
+    available_size: int | None = None
+    max_available_extent: int | None = None
+    numa_node: int | None = None
+    target_node: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DaxFact:
+    """A device-dax device; ``mode`` is "devdax" or "system-ram"."""
+
+    dev: str
+    size: int
+    ranges: tuple[Range, ...] = ()
+    align: int | None = None
+    mode: str | None = None
+    target_node: int | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineDescription:
+    """Everything read from one machine. ``source`` names it ("this machine", a path, a layout line)."""
+
+    source: str
+    kernel_release: str | None = None
+    arch: str | None = None
+    page_size: int | None = None
+    cmdline: str | None = None
+    hypervisor: bool | None = None
+    iomem: Resource | None = None
+    boot_map: tuple[BootRegion, ...] = ()
+    block_size: int | None = None
+    auto_online: str | None = None
+    blocks: tuple[BlockFact, ...] = ()
+    zones: tuple[ZoneFact, ...] = ()
+    regions: tuple[RegionFact, ...] = ()
+    namespaces: tuple[NamespaceFact, ...] = ()
+    dax: tuple[DaxFact, ...] = ()
+    notes: tuple[Note, ...] = field(default=(), compare=False)
