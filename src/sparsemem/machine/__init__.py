@@ -1,0 +1,1 @@
+"""The board: descriptions, layouts, machines, operations, faults and the one-line notation."""

@@ -54,11 +54,14 @@ class BlockFact:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFact:
-    """A zone of ``/proc/zoneinfo``; all numbers are pages, ``start_pfn`` a pfn."""
+    """A zone of ``/proc/zoneinfo``; all numbers are pages, ``start_pfn`` a pfn.
+
+    ``start_pfn`` is None where the kernel prints none: zones without present pages, so every ZONE_DEVICE.
+    """
 
     nid: int
     name: str
-    start_pfn: int
+    start_pfn: int | None
     spanned: int
     present: int
     managed: int
@@ -66,7 +69,11 @@ class ZoneFact:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFact:
-    """A libnvdimm namespace. ``size`` is the raw extent where ``range`` is known, else what the tool printed."""
+    """A libnvdimm namespace. ``size`` is the raw extent where sysfs tells it, else what the tool printed (the usable size).
+
+    ``map`` is "dev", "mem" or None; ``data`` what is left for data, ``usable`` its bytes; ``holder`` the btt, pfn or dax device that
+    claims the namespace.
+    """
 
     dev: str
     region: str
@@ -80,11 +87,16 @@ class NamespaceFact:
     blockdev: str | None = None
     name: str | None = None
     enabled: bool = True
+    usable: int | None = None
+    data: Range | None = None
+    holder: str | None = None
+    force_raw: bool | None = None
+    target_node: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RegionFact:
-    """A libnvdimm region (``mappings`` DIMMs interleaved; 0 for e820/legacy)."""
+    """A libnvdimm region (``mappings`` DIMMs interleaved; 0 for e820/legacy). ``type`` is "pmem", "blk" or "volatile"."""
 
     dev: str
     range: Range | None
@@ -95,11 +107,14 @@ class RegionFact:
     max_available_extent: int | None = None
     numa_node: int | None = None
     target_node: int | None = None
+    type: str | None = None
+    labels: bool | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class DaxFact:
-    """A device-dax device; ``mode`` is "devdax" or "system-ram"."""
+    """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax region."""
 
     dev: str
     size: int
@@ -120,6 +135,8 @@ class MachineDescription:
     page_size: int | None = None
     cmdline: str | None = None
     hypervisor: bool | None = None
+    levels: int | None = None
+    physical_bits: int | None = None
     iomem: Resource | None = None
     boot_map: tuple[BootRegion, ...] = ()
     block_size: int | None = None

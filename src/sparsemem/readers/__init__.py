@@ -1,0 +1,8 @@
+"""A machine from files: iomem, sysfs, zoneinfo, ndctl, daxctl and lsmem listings, boot logs; of this machine, a captured tree or a tarball."""
+
+from __future__ import annotations
+
+from sparsemem.readers.detect import open_source, read_bytes, read_machine, read_text
+from sparsemem.readers.source import DirectorySource, MemorySource, Source
+
+__all__ = ["DirectorySource", "MemorySource", "Source", "open_source", "read_bytes", "read_machine", "read_text"]

@@ -1,0 +1,77 @@
+"""``python -m bench``: ratios against peers measured in the same run. See docs/speed.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+from bench import layouts, ops, pfn
+from bench.measure import Table, WrongAnswerError
+from bench.peers import compiler
+
+PARTS = ("pfn", "ops", "explore", "engine")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds: under a minute")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts to run, of: {' '.join(PARTS)} (default: all)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    parts = options.parts or PARTS
+    quick = options.quick
+    table = Table()
+    began = time.perf_counter()
+    print(f"{date.today()}  {_machine()}  Python {platform.python_version()}  {compiler()}")
+    try:
+        if "pfn" in parts or "ops" in parts:
+            both = (layouts.realistic(), layouts.half_full())
+        if "pfn" in parts:
+            table.heading("Bulk pfn_valid over 64 TiB")
+            for layout in both:
+                pfn.run(table, layout, 5_000_000 if quick else 100_000_000, 3 if quick else 5)
+        if "ops" in parts:
+            table.heading("The map")
+            ops.singles(table, 20_000 if quick else 200_000, 3 if quick else 7)
+            ops.batches(table, 200_000 if quick else 1_000_000, 3 if quick else 9)
+            for layout in both:
+                ops.queries(table, layout, 5_000 if quick else 50_000, 3 if quick else 7)
+                ops.lists(table, layout, 5 if quick else 15)
+            ops.memory(table)
+        if "explore" in parts:
+            from bench import explore
+
+            table.heading("Exploration: every order of add and remove")
+            explore.run(table, quick=quick)
+        if "engine" in parts:
+            from bench import engine
+
+            table.heading("The engine and the verbs")
+            engine.run(table, quick=quick)
+    except WrongAnswerError as error:
+        print(f"WRONG ANSWER: {error}", file=sys.stderr)
+        return 1
+    missed = [row for row in table.rows if row.verdict == "MISSED"]
+    print(f"\n{time.perf_counter() - began:.0f} s; every answer was checked against a naive reference; {len(missed)} limits missed")
+    for row in missed:
+        print(f"  missed: {row.what}, {row.who}: {row.ratio:.3g}x {row.base}, limit {row.limit:g}")
+    return 0
+
+
+def _machine() -> str:
+    cpu = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{platform.machine()} {cpu}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Races: contestants take turns in one process, medians are compared, and what they answered is compared too."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Row", "Table", "WrongAnswerError", "race", "seconds"]
+
+
+class WrongAnswerError(AssertionError):
+    """A contestant answered differently from the naive reference: no speed excuses that."""
+
+
+@dataclass
+class Row:
+    """One line of the table. ``ratio`` is against ``base``; ``limit`` is the most it may be ("at least" limits are inverted before)."""
+
+    what: str
+    who: str
+    value: str
+    ratio: float | None = None
+    base: str = ""
+    limit: float | None = None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.limit is None or self.ratio is None:
+            return ""
+        return "ok" if self.ratio <= self.limit else "MISSED"
+
+
+@dataclass
+class Table:
+    """Rows as they come; ``print`` says each at once so that a long run shows where it is."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        ratio = "" if row.ratio is None else f"{row.ratio:9.3g}x {row.base}"
+        limit = "" if row.limit is None else f"<= {row.limit:g}"
+        print(f"{row.what:<38} {row.who:<26} {row.value:>14}  {ratio:<28} {limit:<8} {row.verdict:<7}{row.note}", flush=True)
+
+    def within(self, what: str, who: str, value: float, limit: float, unit: str, note: str = "") -> None:
+        """A row with an absolute limit: the ratio is against the limit."""
+        self.add(Row(what, who, f"{value:.3g} {unit}", value / limit, f"of {limit:g} {unit}", 1.0, note))
+
+    def note(self, what: str, why: str) -> None:
+        self.add(Row(what, "", "skipped", note=f"  {why}"))
+
+    def heading(self, text: str) -> None:
+        print(f"\n{text}", flush=True)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+    finally:
+        gc.enable()
+
+
+def race(contestants: dict[str, Callable[[], object]], rounds: int, before: Callable[[], object] | None = None) -> dict[str, float]:
+    """Median seconds of each contestant. They run in turn, in an order that rotates, after one round that does not count."""
+    names = list(contestants)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds + 1):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            if before is not None:
+                before()
+            spent = seconds(contestants[name])
+            if turn:
+                times[name].append(spent)
+    return {name: statistics.median(spent) for name, spent in times.items()}

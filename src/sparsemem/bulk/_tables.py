@@ -1,0 +1,171 @@
+"""Tables derived from a flat bitmap of 64-bit words: 64-ary summaries and packed prefix counts, in plain Python.
+
+A *summary* answers "where is the next word that is not zero": bit ``i`` of level 0 stands for word ``i``, bit ``i`` of level 1 for
+word ``i`` of level 0, and so on until one word is left.
+
+A *prefix row* is one Python integer of 64 fields; field ``k`` holds how many bits are set in children ``0 .. k-1`` of the row. Adding
+``delta * AFTER[i]`` moves every field after child ``i`` at once, and a shift reads any field: updates and queries are both O(levels),
+where a Fenwick tree needs up to 19 steps for 64 TiB. Fields never borrow from each other because every true value is >= 0.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["AFTER16", "AFTER32", "AFTER_TOP", "FULL_ROW16", "FULL_WORD", "LOW", "Summary", "row16", "row32", "row_top"]
+
+FULL_WORD = (1 << 64) - 1
+LOW = tuple((1 << n) - 1 for n in range(65))
+"""``LOW[n]``: a word with its ``n`` lowest bits set."""
+
+AFTER16 = tuple(sum(1 << (16 * k) for k in range(i + 1, 64)) for i in range(64))
+AFTER32 = tuple(sum(1 << (32 * k) for k in range(i + 1, 64)) for i in range(64))
+AFTER_TOP = tuple(sum(1 << (32 * k) for k in range(i + 1, 128)) for i in range(128))
+"""The uppermost rows have 128 fields, so that one row covers 64 TiB of x86-64."""
+
+_PACK16 = struct.Struct("<64H").pack
+_PACK32 = struct.Struct("<64I").pack
+_PACK_TOP = struct.Struct("<128I").pack
+
+
+def row16(counts: Sequence[int]) -> int:
+    """The prefix row, in 16-bit fields, of 64 children with these counts."""
+    return int.from_bytes(_PACK16(*accumulate(counts[:63], initial=0)), "little")
+
+
+def row32(counts: Sequence[int]) -> int:
+    """As ``row16``, in 32-bit fields."""
+    return int.from_bytes(_PACK32(*accumulate(counts[:63], initial=0)), "little")
+
+
+def row_top(counts: Sequence[int]) -> int:
+    """As ``row32``, of 128 children."""
+    return int.from_bytes(_PACK_TOP(*accumulate(counts[:127], initial=0)), "little")
+
+
+FULL_ROW16 = sum((64 * k) << (16 * k) for k in range(64))
+
+
+class Summary:
+    """A 64-ary "any" summary over ``nr_words`` words, which the owner reports as they become zero or non-zero."""
+
+    __slots__ = ("levels", "nr_words")
+
+    def __init__(self, nr_words: int) -> None:
+        self.nr_words = nr_words
+        self.levels: list[array[int]] = []
+        size = nr_words
+        while True:
+            size = (size + 63) >> 6
+            # Two words of padding: a search that runs off the end lands on a zero instead of an IndexError.
+            self.levels.append(array("Q", bytes(8 * (size + 2))))
+            if size <= 1:
+                break
+
+    def raise_bit(self, word: int) -> None:
+        """Word ``word`` has become non-zero."""
+        for level in self.levels:
+            i = word >> 6
+            old = level[i]
+            level[i] = old | 1 << (word & 63)
+            if old:
+                return
+            word = i
+
+    def lower_bit(self, word: int) -> None:
+        """Word ``word`` has become zero."""
+        for level in self.levels:
+            i = word >> 6
+            new = level[i] & ~(1 << (word & 63))
+            level[i] = new
+            if new:
+                return
+            word = i
+
+    def fill(self, start: int, stop: int) -> None:
+        """Words ``[start, stop)`` have become non-zero."""
+        for level in self.levels:
+            _fill(level, start, stop)
+            start, stop = start >> 6, (stop + 63) >> 6
+
+    def clear(self, start: int, stop: int) -> None:
+        """Words ``[start, stop)`` have become zero."""
+        for level in self.levels:
+            _clear(level, start, stop)
+            # A parent bit falls only when all of its word is zero: the two edges may keep others.
+            first, last = start >> 6, (stop - 1) >> 6
+            start = first + 1 if level[first] else first
+            stop = last if level[last] else last + 1
+            if start >= stop:
+                return
+
+    def next(self, word: int) -> int:
+        """The first non-zero word at or after ``word``, or -1."""
+        levels = self.levels
+        depth = 0
+        for level in levels:
+            i = word >> 6
+            bits = level[i] >> (word & 63)
+            if bits:
+                word += (bits & -bits).bit_length() - 1
+                break
+            word = i + 1
+            depth += 1
+        else:
+            return -1
+        while depth:
+            depth -= 1
+            bits = levels[depth][word]
+            word = word << 6 | (bits & -bits).bit_length() - 1
+        return word
+
+    def rebuild(self, nonzero: Iterable[int]) -> None:
+        """Start over from the numbers of all non-zero words."""
+        for level in self.levels:
+            level[:] = array("Q", bytes(8 * len(level)))
+        base = self.levels[0]
+        for word in nonzero:
+            base[word >> 6] |= 1 << (word & 63)
+        self.rebuild_upper()
+
+    def rebuild_upper(self) -> None:
+        """Recompute every level above level 0, which the caller has just written."""
+        for lower, upper in zip(self.levels, self.levels[1:], strict=False):
+            upper[:] = array("Q", bytes(8 * len(upper)))
+            for i, bits in enumerate(lower):
+                if bits:
+                    upper[i >> 6] |= 1 << (i & 63)
+
+    def nbytes(self) -> int:
+        """Bytes of all levels."""
+        return sum(level.itemsize * len(level) for level in self.levels)
+
+
+def _fill(level: array[int], start: int, stop: int) -> None:
+    first, last = start >> 6, (stop - 1) >> 6
+    head, tail = FULL_WORD ^ LOW[start & 63], LOW[((stop - 1) & 63) + 1]
+    if first == last:
+        level[first] |= head & tail
+        return
+    level[first] |= head
+    level[last] |= tail
+    if last - first > 1:
+        level[first + 1 : last] = array("Q", [FULL_WORD]) * (last - first - 1)
+
+
+def _clear(level: array[int], start: int, stop: int) -> None:
+    first, last = start >> 6, (stop - 1) >> 6
+    head, tail = LOW[start & 63], FULL_WORD ^ LOW[((stop - 1) & 63) + 1]
+    if first == last:
+        level[first] &= head | tail
+        return
+    level[first] &= head
+    level[last] &= tail
+    if last - first > 1:
+        level[first + 1 : last] = array("Q", bytes(8 * (last - first - 1)))

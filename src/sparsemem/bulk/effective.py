@@ -1,0 +1,487 @@
+"""The flat *effective* sub-section map: one bit a sub-section, early sections folded in as all ones.
+
+``pfn_valid()`` asks whether the section is early or the sub-section bit is set; here that is one bit of one flat array of 64-bit
+words, so a question never follows a pointer, and 64 TiB of x86-64 take 4 MiB. The words are an ``array('Q')``: numpy and numba work on
+them in place (``numpy_backend``, ``numba_backend``). Plain Python, no imports that cost time.
+
+Linux kernel commit ba72b4c8cf60 ("mm/sparsemem: support sub-section hotplug") (in v5.3).
+"""
+
+from __future__ import annotations
+
+from array import array
+from operator import index
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from sparsemem.bulk._tables import (
+    AFTER16,
+    AFTER32,
+    AFTER_TOP,
+    FULL_ROW16,
+    FULL_WORD,
+    LOW,
+    Summary,
+    row16,
+    row32,
+    row_top,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["EffectiveMap"]
+
+_BLOCK = 64  # words a block: one word of the summary, one prefix row
+
+
+class Tables(NamedTuple):
+    """The derived tables of a map, for the backends, which write to them."""
+
+    blocks: array[int]
+    row0: list[int]
+    row1: list[int]
+    row2: list[int]
+    tops: array[int]
+    any: Summary
+    room: Summary
+
+
+class EffectiveMap:
+    """A bit for each sub-section of ``nr_sections`` sections.
+
+    Sub-sections are numbered flat: sub-section ``s`` belongs to section ``s // subsections_per_section`` and covers the pfns
+    ``[s * pages_per_subsection, (s + 1) * pages_per_subsection)``. All ranges here are half-open and count sub-sections unless the
+    name says pfn. A range outside the map raises ValueError: that is an error of the caller, not an answer.
+
+    Kept up to date by every write: ``total``, set bits per block of 64 words (``block_counts``), prefix counts, and the summaries
+    behind ``first_set`` and ``first_clear``.
+    """
+
+    __slots__ = (
+        "_any",
+        "_blocks",
+        "_room",
+        "_row0",
+        "_row1",
+        "_row2",
+        "_shift",
+        "_tops",
+        "nr_sections",
+        "nr_subsections",
+        "pages_per_subsection",
+        "subsections_per_section",
+        "total",
+        "words",
+    )
+
+    def __init__(self, nr_sections: int, subsections_per_section: int = 64, pages_per_subsection: int = 512) -> None:
+        for name, value in (
+            ("subsections_per_section", subsections_per_section),
+            ("pages_per_subsection", pages_per_subsection),
+        ):
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} must be a power of two, not {value}")
+        if nr_sections < 1:
+            raise ValueError(f"nr_sections must be at least 1, not {nr_sections}")
+        self.nr_sections = nr_sections
+        self.subsections_per_section = subsections_per_section
+        self.pages_per_subsection = pages_per_subsection
+        self.nr_subsections = nr_sections * subsections_per_section
+        self._shift = pages_per_subsection.bit_length() - 1
+        nr_words = (self.nr_subsections + 63) >> 6
+        self.words: array[int] = array("Q", bytes(8 * nr_words))
+        """The map itself, little end first: sub-section ``s`` is bit ``s & 63`` of word ``s >> 6``."""
+        self.total = 0
+        """How many sub-sections are set."""
+        self._any = Summary(nr_words)
+        self._room = Summary(nr_words)
+        self._room.fill(0, nr_words)
+        nr_blocks = (nr_words + 63) >> 6
+        nr_groups = (nr_blocks + 63) >> 6
+        nr_tops = (nr_groups + 127) >> 7
+        self._blocks: array[int] = array("H", bytes(2 * nr_blocks))
+        self._row0 = [0] * nr_blocks
+        self._row1 = [0] * nr_groups
+        self._row2 = [0] * nr_tops
+        self._tops: array[int] = array("Q", bytes(8 * nr_tops))
+
+    # Single operations: what fill_subsection_map() and clear_subsection_map() do, with the derived tables.
+
+    def add(self, start: int, n: int) -> int | None:
+        """Set ``n`` clear sub-sections from ``start``: all of them, or none.
+
+        Returns None when done, else the first sub-section that is already set (where the kernel says EEXIST).
+        """
+        if start.__class__ is not int or n.__class__ is not int:  # a numpy integer would overflow below
+            start, n = index(start), index(n)
+        offset = start & 63
+        if offset + n > 64 or n < 1 or start < 0 or start + n > self.nr_subsections:
+            return self._add_span(start, n)
+        word = start >> 6
+        words = self.words
+        old = words[word]
+        mask = LOW[n] << offset
+        if old & mask:
+            hit = old & mask
+            return word << 6 | (hit & -hit).bit_length() - 1
+        new = words[word] = old | mask
+        if not old:
+            self._any.raise_bit(word)
+        if new == FULL_WORD:
+            self._room.lower_bit(word)
+        block = word >> 6
+        self._blocks[block] += n
+        self._row0[block] += n * AFTER16[word & 63]
+        group = block >> 6
+        self._row1[group] += n * AFTER32[block & 63]
+        top = group >> 7
+        self._row2[top] += n * AFTER_TOP[group & 127]
+        self._tops[top] += n
+        self.total += n
+        return None
+
+    def remove(self, start: int, n: int) -> int | None:
+        """Clear ``n`` set sub-sections from ``start``: all of them, or none.
+
+        Returns None when done, else the first sub-section that is already clear (where the kernel warns "section already
+        deactivated").
+        """
+        if start.__class__ is not int or n.__class__ is not int:  # a numpy integer would overflow below
+            start, n = index(start), index(n)
+        offset = start & 63
+        if offset + n > 64 or n < 1 or start < 0 or start + n > self.nr_subsections:
+            return self._remove_span(start, n)
+        word = start >> 6
+        words = self.words
+        old = words[word]
+        mask = LOW[n] << offset
+        if old & mask != mask:
+            hit = ~old & mask
+            return word << 6 | (hit & -hit).bit_length() - 1
+        new = words[word] = old ^ mask
+        if not new:
+            self._any.lower_bit(word)
+        if old == FULL_WORD:
+            self._room.raise_bit(word)
+        block = word >> 6
+        self._blocks[block] -= n
+        self._row0[block] -= n * AFTER16[word & 63]
+        group = block >> 6
+        self._row1[group] -= n * AFTER32[block & 63]
+        top = group >> 7
+        self._row2[top] -= n * AFTER_TOP[group & 127]
+        self._tops[top] -= n
+        self.total -= n
+        return None
+
+    def section(self, nr: int) -> int:
+        """The map of section ``nr`` as one integer of ``subsections_per_section`` bits."""
+        size = self.subsections_per_section
+        first = self._check_section(nr) * size
+        if size < 64:
+            return self.words[first >> 6] >> (first & 63) & LOW[size]
+        first >>= 6
+        return sum(word << (64 * i) for i, word in enumerate(self.words[first : first + (size >> 6)]))
+
+    def set_section(self, nr: int, mask: int) -> None:
+        """Replace the map of section ``nr``; ``mask`` has ``subsections_per_section`` bits (all ones for an early section)."""
+        nr, mask = self._check_section(nr), index(mask)
+        size = self.subsections_per_section
+        if mask < 0 or mask >> size:
+            raise ValueError(f"the map {mask:#x} of section {nr} has more than {size} bits")
+        first = nr * size
+        word = first >> 6
+        if size < 64:
+            offset = first & 63
+            self._put(word, self.words[word] & ~(LOW[size] << offset) | mask << offset)
+            return
+        while size:
+            self._put(word, mask & FULL_WORD)
+            mask >>= 64
+            word += 1
+            size -= 64
+
+    # Bulk writes: what was there does not matter.
+
+    def fill_range(self, start: int, end: int) -> int:
+        """Set ``[start, end)`` whatever it was; returns how many sub-sections were clear."""
+        return self._write_range(start, end, FULL_WORD)
+
+    def clear_range(self, start: int, end: int) -> int:
+        """Clear ``[start, end)`` whatever it was; returns how many sub-sections were set."""
+        return self._write_range(start, end, 0)
+
+    # Questions.
+
+    def test(self, pfn: int) -> bool:
+        """``pfn_valid(pfn)``; False for a pfn outside the map."""
+        sub = index(pfn) >> self._shift
+        return 0 <= sub < self.nr_subsections and bool(self.words[sub >> 6] >> (sub & 63) & 1)
+
+    def __getitem__(self, sub: int) -> bool:
+        sub = index(sub)
+        if not 0 <= sub < self.nr_subsections:
+            raise IndexError(f"sub-section {sub} is outside the map of {self.nr_subsections}")
+        return bool(self.words[sub >> 6] >> (sub & 63) & 1)
+
+    def count(self, start: int = 0, end: int | None = None) -> int:
+        """How many sub-sections of ``[start, end)`` are set."""
+        start, end = index(start), self.nr_subsections if end is None else index(end)
+        if not 0 <= start < end <= self.nr_subsections:
+            return self._empty(start, end)
+        first = start >> 6
+        last = (end - 1) >> 6
+        words = self.words
+        if first == last:
+            return (words[first] >> (start & 63) & LOW[end - start]).bit_count()
+        # Bits before `start` in its word are taken off, bits up to `end` in its word are put on; the rest is a prefix difference.
+        edges = (words[last] & LOW[((end - 1) & 63) + 1]).bit_count() - (words[first] & LOW[start & 63]).bit_count()
+        block, block2 = first >> 6, last >> 6
+        rows = self._row0
+        edges += (rows[block2] >> ((last & 63) << 4) & 0xFFFF) - (rows[block] >> ((first & 63) << 4) & 0xFFFF)
+        if block == block2:
+            return edges
+        group, group2 = block >> 6, block2 >> 6
+        rows = self._row1
+        edges += (rows[group2] >> ((block2 & 63) << 5) & 0xFFFFFFFF) - (rows[group] >> ((block & 63) << 5) & 0xFFFFFFFF)
+        if group == group2:
+            return edges
+        top, top2 = group >> 7, group2 >> 7
+        rows = self._row2
+        edges += (rows[top2] >> ((group2 & 127) << 5) & 0xFFFFFFFF) - (rows[top] >> ((group & 127) << 5) & 0xFFFFFFFF)
+        return edges if top == top2 else edges + sum(self._tops[top:top2])
+
+    def first_set(self, start: int = 0, end: int | None = None) -> int | None:
+        """The first set sub-section of ``[start, end)``, or None: the first conflict of an add of that range."""
+        start, end = index(start), self.nr_subsections if end is None else index(end)
+        if not 0 <= start < end <= self.nr_subsections:
+            self._empty(start, end)
+            return None
+        word = start >> 6
+        bits = self.words[word] >> (start & 63)
+        if bits:
+            found = start + (bits & -bits).bit_length() - 1
+            return found if found < end else None
+        word = self._any.next(word + 1)
+        if word < 0 or word << 6 >= end:
+            return None
+        bits = self.words[word]
+        found = word << 6 | (bits & -bits).bit_length() - 1
+        return found if found < end else None
+
+    first_conflict = first_set
+
+    def first_clear(self, start: int = 0, end: int | None = None) -> int | None:
+        """The first clear sub-section of ``[start, end)``, or None: the first conflict of a removal of that range."""
+        start, end = index(start), self.nr_subsections if end is None else index(end)
+        if not 0 <= start < end <= self.nr_subsections:
+            self._empty(start, end)
+            return None
+        word = start >> 6
+        bits = (self.words[word] ^ FULL_WORD) >> (start & 63)
+        if bits:
+            found = start + (bits & -bits).bit_length() - 1
+            return found if found < end else None
+        word = self._room.next(word + 1)
+        if word < 0 or word << 6 >= end:
+            return None
+        bits = self.words[word] ^ FULL_WORD
+        found = word << 6 | (bits & -bits).bit_length() - 1
+        return found if found < end else None
+
+    def runs(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """The maximal runs ``(first, stop)`` of set sub-sections in ``[start, end)``, in order."""
+        return list(self._runs(start, self.nr_subsections if end is None else end, holes=False))
+
+    def holes(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """The maximal runs ``(first, stop)`` of clear sub-sections in ``[start, end)``, in order."""
+        return list(self._runs(start, self.nr_subsections if end is None else end, holes=True))
+
+    @property
+    def block_counts(self) -> array[int]:
+        """Set sub-sections in each block of 64 words (4096 sub-sections; 8 GiB). Do not write to it."""
+        return self._blocks
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EffectiveMap):
+            return NotImplemented
+        return (self.nr_sections, self.subsections_per_section, self.pages_per_subsection, self.words) == (
+            other.nr_sections,
+            other.subsections_per_section,
+            other.pages_per_subsection,
+            other.words,
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return (
+            f"EffectiveMap(nr_sections={self.nr_sections}, subsections_per_section={self.subsections_per_section}, "
+            f"pages_per_subsection={self.pages_per_subsection}): {self.total} of {self.nr_subsections} set"
+        )
+
+    def copy(self) -> Self:
+        """An independent map with the same bits."""
+        twin = type(self)(self.nr_sections, self.subsections_per_section, self.pages_per_subsection)
+        twin.words[:] = self.words
+        twin.rebuild()
+        return twin
+
+    def nbytes(self) -> int:
+        """Bytes of the words and of every derived table (an upper bound: rows that are equal may be shared)."""
+        rows = sum(row.__sizeof__() for rows in (self._row0, self._row1, self._row2) for row in rows)
+        lists = sum(rows.__sizeof__() for rows in (self._row0, self._row1, self._row2))
+        arrays = sum(a.itemsize * len(a) for a in (self.words, self._blocks, self._tops))
+        return arrays + lists + rows + self._any.nbytes() + self._room.nbytes()
+
+    def rebuild(self) -> None:
+        """Recompute every derived table: for callers that wrote to ``words`` themselves."""
+        words = self.words
+        last, used = len(words) - 1, self.nr_subsections & 63
+        if used and words[last] >> used:
+            raise ValueError(f"bits are set beyond sub-section {self.nr_subsections - 1}")
+        self._any.rebuild(i for i, word in enumerate(words) if word)
+        self._room.rebuild(i for i, word in enumerate(words) if word != FULL_WORD)
+        self._recount(0, len(self._blocks))
+
+    def tables(self) -> Tables:
+        """The derived tables themselves, for the backends."""
+        return Tables(self._blocks, self._row0, self._row1, self._row2, self._tops, self._any, self._room)
+
+    # Internals.
+
+    def _put(self, word: int, new: int) -> None:
+        old = self.words[word]
+        if old == new:
+            return
+        self.words[word] = new
+        if not old:
+            self._any.raise_bit(word)
+        elif not new:
+            self._any.lower_bit(word)
+        if new == FULL_WORD:
+            self._room.lower_bit(word)
+        elif old == FULL_WORD:
+            self._room.raise_bit(word)
+        delta = new.bit_count() - old.bit_count()
+        if delta:
+            block = word >> 6
+            group = block >> 6
+            top = group >> 7
+            self._blocks[block] += delta
+            self._row0[block] += delta * AFTER16[word & 63]
+            self._row1[group] += delta * AFTER32[block & 63]
+            self._row2[top] += delta * AFTER_TOP[group & 127]
+            self._tops[top] += delta
+            self.total += delta
+
+    def _add_span(self, start: int, n: int) -> int | None:
+        if n < 1:
+            raise ValueError(f"an add of {n} sub-sections")
+        split = 64 - (start & 63)
+        if split < n <= split + 64 and start >= 0 and start + n <= self.nr_subsections:
+            if self.words[(start >> 6) + 1] & LOW[n - split]:
+                return self.first_set(start, start + n)
+            conflict = self.add(start, split)
+            return conflict if conflict is not None else self.add(start + split, n - split)
+        conflict = self.first_set(start, start + n)
+        if conflict is None:
+            self._write_range(start, start + n, FULL_WORD)
+        return conflict
+
+    def _remove_span(self, start: int, n: int) -> int | None:
+        if n < 1:
+            raise ValueError(f"a removal of {n} sub-sections")
+        split = 64 - (start & 63)
+        if split < n <= split + 64 and start >= 0 and start + n <= self.nr_subsections:
+            mask = LOW[n - split]
+            if self.words[(start >> 6) + 1] & mask != mask:
+                return self.first_clear(start, start + n)
+            conflict = self.remove(start, split)
+            return conflict if conflict is not None else self.remove(start + split, n - split)
+        conflict = self.first_clear(start, start + n)
+        if conflict is None:
+            self._write_range(start, start + n, 0)
+        return conflict
+
+    def _write_range(self, start: int, end: int, value: int) -> int:
+        start, end = index(start), index(end)
+        if not 0 <= start < end <= self.nr_subsections:
+            return self._empty(start, end)
+        before = self.total
+        words = self.words
+        first, last = start >> 6, (end - 1) >> 6
+        head, tail = FULL_WORD ^ LOW[start & 63], LOW[((end - 1) & 63) + 1]
+        if first == last:
+            head &= tail
+        self._put(first, words[first] & ~head | value & head)
+        if first != last:
+            self._put(last, words[last] & ~tail | value & tail)
+        first += 1
+        if last - first < 4:
+            for word in range(first, last):
+                self._put(word, value)
+        else:
+            words[first:last] = array("Q", [value]) * (last - first)
+            grown, shrunk = (self._any, self._room) if value else (self._room, self._any)
+            grown.fill(first, last)
+            shrunk.clear(first, last)
+            self._recount(first >> 6, ((last - 1) >> 6) + 1)
+        return abs(self.total - before)
+
+    def _recount(self, first: int, stop: int) -> None:
+        """Recompute the counts and prefix rows of blocks ``[first, stop)``."""
+        words, blocks, row0 = self.words, self._blocks, self._row0
+        count_bits = int.bit_count
+        for block in range(first, stop):
+            chunk = words[block * _BLOCK : (block + 1) * _BLOCK]
+            data = chunk.tobytes()
+            n = int.from_bytes(data, "little").bit_count()
+            blocks[block] = n
+            if n == 0:
+                row0[block] = 0
+            elif n == 64 * _BLOCK:
+                row0[block] = FULL_ROW16
+            else:
+                row0[block] = row16(_padded([*map(count_bits, chunk)], _BLOCK))
+        row1 = self._row1
+        groups = range(first >> 6, ((stop - 1) >> 6) + 1)
+        for group in groups:
+            row1[group] = row32(_padded(blocks[group * 64 : group * 64 + 64], 64))
+        for top in range(groups[0] >> 7, (groups[-1] >> 7) + 1):
+            sums = [
+                sum(blocks[group * 64 : group * 64 + 64]) for group in range(top * 128, min(top * 128 + 128, len(row1)))
+            ]
+            self._row2[top] = row_top(_padded(sums, 128))
+            self._tops[top] = sum(sums)
+        self.total = sum(self._tops)
+
+    def _runs(self, start: int, end: int, *, holes: bool) -> Iterator[tuple[int, int]]:
+        if not 0 <= start < end <= self.nr_subsections:
+            self._empty(start, end)
+            return
+        first, other = (self.first_clear, self.first_set) if holes else (self.first_set, self.first_clear)
+        position = first(start, end)
+        while position is not None:
+            stop = other(position, end)
+            if stop is None:
+                yield position, end
+                return
+            yield position, stop
+            position = first(stop, end)
+
+    def _empty(self, start: int, end: int) -> int:
+        """0 for an empty range inside the map; anything else that is no range is the caller's error."""
+        if start == end and 0 <= start <= self.nr_subsections:
+            return 0
+        raise ValueError(f"[{start}, {end}) is no range of the map's {self.nr_subsections} sub-sections")
+
+    def _check_section(self, nr: int) -> int:
+        nr = index(nr)
+        if not 0 <= nr < self.nr_sections:
+            raise IndexError(f"section {nr} is outside the map of {self.nr_sections}")
+        return nr
+
+
+def _padded(counts: Sequence[int], size: int) -> list[int]:
+    return [*counts, *[0] * (size - len(counts))]

@@ -1,0 +1,272 @@
+"""System RAM coming and going: ``add_memory`` and its relatives, whole memory blocks only. Addresses and sizes in bytes."""
+
+from __future__ import annotations
+
+from sparsemem.kernel.memory_block import create_memory_block_devices, remove_memory_block_devices, walk_memory_blocks
+from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
+    memory_block_memmap_on_memory_pages,
+    mhp_memmap_on_memory,
+    mhp_supports_memmap_on_memory,
+)
+from sparsemem.kernel.memory_hotplug.onlining import device_offline_each, online_memory_blocks, reonline
+from sparsemem.kernel.memory_hotplug.pages import arch_add_memory, arch_remove_memory, mhp_range_allowed
+from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.resource import (
+    IORESOURCE_SYSRAM_DRIVER_MANAGED,
+    IORESOURCE_SYSTEM_RAM,
+    Resource,
+    __request_region,
+    merge_system_ram_resource,
+    release_mem_region_adjustable,
+    release_resource,
+)
+from sparsemem.kernel.state import Pgdat, State, VmemAltmap
+
+__all__ = [
+    "MHP_MEMMAP_ON_MEMORY",
+    "MHP_MERGE_RESOURCE",
+    "MHP_NID_IS_MGID",
+    "add_memory",
+    "add_memory_driver_managed",
+    "add_memory_resource",
+    "check_hotplug_memory_range",
+    "offline_and_remove_memory",
+    "register_memory_resource",
+    "remove_memory",
+    "try_offline_node",
+    "try_remove_memory",
+]
+
+MHP_MERGE_RESOURCE = 1 << 0
+MHP_MEMMAP_ON_MEMORY = 1 << 1
+MHP_NID_IS_MGID = 1 << 2
+
+
+def check_hotplug_memory_range(state: State, start: int, size: int) -> None:
+    """System RAM comes in whole memory blocks (v4.17+; whole sections before) and never as nothing. Raises Refusal(EINVAL)."""
+    if state.kernel.features.block_aligned_hotplug:
+        unit: int = state.misc["memory_block_size_bytes"]
+        text = f"Block size [{unit:#x}] unaligned hotplug range: start {start:#x}, size {size:#x}"
+    else:
+        unit = state.kernel.geometry.SECTION_SIZE
+        text = f"Section-unaligned hotplug range: start {start:#x}, size {size:#x}"
+    if not size or start % unit or size % unit:
+        state.log("err", text)
+        raise Refusal(22, "check_hotplug_memory_range", "block-alignment", (text,))
+
+
+def register_memory_resource(state: State, start: int, size: int, name: str) -> Resource:
+    """Claim the range in the iomem tree. Raises Refusal: E2BIG (not addressable, v5.12+), EEXIST (claimed by another)."""
+    if state.kernel.features.mhp_range_allowed and not mhp_range_allowed(state, start, size, True):
+        raise Refusal(7, "register_memory_resource", "addressable-range")
+    flags = IORESOURCE_SYSTEM_RAM
+    if name != "System RAM":
+        flags |= IORESOURCE_SYSRAM_DRIVER_MANAGED
+    state.alloc("register_memory_resource")
+    claimed = __request_region(state.iomem, start, size, name, flags, log=state.log)
+    if claimed is None:
+        text = f"Unable to reserve {name} region: {start:016x}->{start + size:016x}"
+        state.log("debug", text)
+        raise Refusal(17, "register_memory_resource", "resource-busy", (text,))
+    state.iomem = claimed[0]
+    return claimed[1]
+
+
+def _try_online_node(state: State, nid: int) -> bool:
+    node = state.nodes.get(nid)
+    if node is not None and node.online:
+        return False
+    state.alloc("__try_online_node")
+    return True
+
+
+def add_memory_resource(state: State, nid: int, res: Resource, mhp_flags: int = 0) -> None:
+    """Add the RAM of a claimed resource: pages, memory blocks, and online them where the policy says so.
+
+    With MHP_NID_IS_MGID ``nid`` is a memory group. Raises Refusal: EINVAL (not whole blocks, unknown group, impossible node,
+    memmap_on_memory on v5.14 to v6.5), and whatever ``arch_add_memory`` and the block devices say. Errors of onlining are
+    swallowed, as the kernel swallows them.
+    """
+    f = state.kernel.features
+    start, size = res.start, res.end - res.start + 1
+    check_hotplug_memory_range(state, start, size)
+    group: int | None = None
+    if mhp_flags & MHP_NID_IS_MGID and f.memory_groups:
+        if nid not in state.groups:
+            raise Refusal(22, "add_memory_resource", "group-unknown")
+        group, nid = nid, state.groups[nid].nid
+    if f.checks_node_possible and nid not in state.misc.get("possible_nodes", frozenset({0})):
+        text = f"node {nid} was absent from the node_possible_map"
+        state.log("warn", text)
+        raise Refusal(22, "add_memory_resource", "node-impossible", (text,))
+    new_node = _try_online_node(state, nid)
+    if mhp_flags & MHP_MEMMAP_ON_MEMORY and not mhp_supports_memmap_on_memory(state, size):
+        if not f.memmap_on_memory_falls_back:
+            raise Refusal(22, "add_memory_resource", "memmap-on-memory-unsupported")
+        mhp_flags &= ~MHP_MEMMAP_ON_MEMORY
+    if mhp_flags & MHP_MEMMAP_ON_MEMORY:
+        _create_altmaps_and_memory_blocks(state, nid, group, start, size)
+    else:
+        arch_add_memory(state, nid, start, size)
+        try:
+            create_memory_block_devices(state, start, size, nid, group)
+        except Refusal:
+            arch_remove_memory(state, start, size)
+            raise
+    if new_node:
+        old = state.nodes.get(nid, Pgdat(0, 0, False))
+        state.put(state.nodes, nid, old._replace(online=True))
+    if mhp_flags & MHP_MERGE_RESOURCE and f.mhp_merge_resource:
+        state.iomem, _ = merge_system_ram_resource(state.iomem, res)
+    if state.misc["auto_online"] != "offline":
+        online_memory_blocks(state, start, size, state.misc["auto_online"])
+
+
+def _create_altmaps_and_memory_blocks(state: State, nid: int, group: int | None, start: int, size: int) -> None:
+    """Each block is added with an altmap in its own first pages; up to v6.7 there is one block and one altmap."""
+    g = state.kernel.geometry
+    block_size: int = state.misc["memory_block_size_bytes"]
+    per_block = block_size >> g.PAGE_SHIFT
+    added: list[int] = []
+    try:
+        for begin in range(start, start + size, block_size):
+            base = begin >> g.PAGE_SHIFT
+            if state.kernel.features.altmap_per_block:
+                altmap = VmemAltmap(base, base + per_block - 1, 0, memory_block_memmap_on_memory_pages(state))
+            else:
+                altmap = VmemAltmap(base, 0, 0, per_block)
+            state.alloc("create_altmaps_and_memory_blocks")
+            state.put(state.altmaps, base, altmap)
+            try:
+                arch_add_memory(state, nid, begin, block_size, base)
+            except Refusal:
+                state.drop(state.altmaps, base)
+                raise
+            try:
+                own = state.altmaps[base].free if state.kernel.features.altmap_per_block else state.altmaps[base].alloc
+                create_memory_block_devices(state, begin, block_size, nid, group, own, altmap=True)
+            except Refusal:
+                arch_remove_memory(state, begin, block_size, base)
+                state.drop(state.altmaps, base)
+                raise
+            added.append(begin)
+    except Refusal:
+        for begin in added:
+            _remove_block_and_altmap(state, begin, block_size)
+        raise
+
+
+def _remove_block_and_altmap(state: State, start: int, block_size: int) -> None:
+    base = start >> state.kernel.geometry.PAGE_SHIFT
+    remove_memory_block_devices(state, start, block_size)
+    arch_remove_memory(state, start, block_size, base)
+    if state.altmaps[base].alloc:
+        state.log("warn", "Altmap not fully unmapped")
+    state.drop(state.altmaps, base)
+
+
+def _add(state: State, nid: int, start: int, size: int, name: str, mhp_flags: int) -> None:
+    res = register_memory_resource(state, start, size, name)
+    try:
+        add_memory_resource(state, nid, res, mhp_flags)
+    except Refusal:
+        state.iomem = release_resource(state.iomem, res)
+        raise
+
+
+def add_memory(state: State, nid: int, start: int, size: int, mhp_flags: int = 0) -> None:
+    """Hot-add ``size`` bytes of System RAM at ``start``. Raises Refusal; the iomem claim is given back then."""
+    _add(state, nid, start, size, "System RAM", mhp_flags)
+
+
+def add_memory_driver_managed(
+    state: State, nid: int, start: int, size: int, resource_name: str, mhp_flags: int = 0
+) -> None:
+    """Hot-add RAM that a driver owns: "System RAM (kmem)". Raises Refusal(EINVAL) for another form of name, first of all.
+
+    Linux kernel commit 7b7b27214bba ("mm/memory_hotplug: introduce add_memory_driver_managed()") (in v5.8)
+    """
+    if not resource_name.startswith("System RAM (") or not resource_name.endswith(")"):
+        raise Refusal(22, "add_memory_driver_managed", "resource-name")
+    _add(state, nid, start, size, resource_name, mhp_flags)
+
+
+# -- removal
+
+
+def try_offline_node(state: State, nid: int) -> None:
+    """Take a node offline that spans no pages, has no memory block and no CPU. ZONE_DEVICE pages keep it alive for good."""
+    node = state.nodes.get(nid)
+    if node is None or not node.online or nid in state.misc.get("cpu_nodes", frozenset({0})):
+        return
+    ignores = state.kernel.features.try_offline_node_ignores_zone_device
+    if not ignores and (node.node_spanned_pages or any(block.nid == nid for block in state.blocks.values())):
+        return
+    state.put(state.nodes, nid, node._replace(online=False))
+
+
+def try_remove_memory(state: State, start: int, size: int) -> None:
+    """Remove RAM whose blocks are all offline.
+
+    Raises Refusal: EBUSY (a block is online), EINVAL (memmap_on_memory granularity); a range that is not whole blocks is a
+    BUG in the kernel (``crash``).
+    """
+    f = state.kernel.features
+    try:
+        check_hotplug_memory_range(state, start, size)
+    except Refusal as refusal:
+        lines = (*refusal.log, "kernel BUG at mm/memory_hotplug.c")
+        raise Refusal(22, "try_remove_memory", "removal-alignment", lines, crash=True) from None
+    block_size: int = state.misc["memory_block_size_bytes"]
+    nid: int | None = None
+    blocks = list(walk_memory_blocks(state, start, size))
+    for nr, block in blocks:
+        nid = block.nid
+        if block.state != "offline":
+            first = nr * block_size
+            text = f"removing memory fails, because memory [{first:#018x}-{first + block_size - 1:#018x}] is onlined"
+            state.log("warn", text)
+            raise Refusal(16, "try_remove_memory", "block-online", (text,))
+    hosted = [block for _, block in blocks if block.nr_vmemmap_pages] if mhp_memmap_on_memory(state) else []
+    if hosted and not f.altmap_per_block and size != block_size:
+        text = f"Refuse to remove {start:#x} - {start + size:#x},wrong granularity"
+        state.log("warn", text)
+        raise Refusal(22, "try_remove_memory", "memmap-on-memory-granularity", (text,))
+    if hosted and len(hosted) != size // block_size:
+        raise Refusal(22, "memory_blocks_have_altmaps", "memmap-on-memory-granularity")
+    if hosted:
+        for begin in range(start, start + size, block_size):
+            _remove_block_and_altmap(state, begin, block_size)
+    else:
+        remove_memory_block_devices(state, start, size)
+        arch_remove_memory(state, start, size)
+    state.iomem = release_mem_region_adjustable(state.iomem, start, size, log=state.log)
+    if nid is not None:
+        try_offline_node(state, nid)
+
+
+def remove_memory(state: State, start: int, size: int) -> None:
+    """``remove_memory``: see ``try_remove_memory``."""
+    try_remove_memory(state, start, size)
+
+
+def offline_and_remove_memory(state: State, start: int, size: int) -> None:
+    """Offline every block of a range and remove it; on any refusal the blocks that were offlined go online again.
+
+    Raises Refusal: EINVAL (not whole blocks, or nothing), ENOMEM, or what offlining said. In v5.8+.
+    """
+    block_size: int = state.misc["memory_block_size_bytes"]
+    if not size or start % block_size or size % block_size:
+        raise Refusal(22, "offline_and_remove_memory", "block-alignment")
+    state.alloc("offline_and_remove_memory")
+    done: list[tuple[int, str]] = []
+    try:
+        device_offline_each(state, start, size, done)
+        try:
+            try_remove_memory(state, start, size)
+        except Refusal as refusal:
+            state.log("err", f"offline_and_remove_memory: Failed to remove memory: {-refusal.errno}")
+            raise
+    except Refusal:
+        reonline(state, done)
+        raise

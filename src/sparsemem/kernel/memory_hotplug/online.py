@@ -1,0 +1,121 @@
+"""``online_pages`` and ``offline_pages``: whole memory blocks, never less. pfns and page counts."""
+
+from __future__ import annotations
+
+from sparsemem.kernel.memory_hotplug.zones import (
+    adjust_present_page_count,
+    move_pfn_range_to_zone,
+    page_zone,
+    pages_per_block,
+    remove_pfn_range_from_zone,
+)
+from sparsemem.kernel.mmzone import SECTION_IS_EARLY
+from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.resource import walk_system_ram_range
+from sparsemem.kernel.sparse import offline_mem_sections, online_mem_sections
+from sparsemem.kernel.state import State
+
+__all__ = ["mhp_deinit_memmap_on_memory", "mhp_init_memmap_on_memory", "offline_pages", "online_pages", "populated_zone"]
+
+
+def _check_span(state: State, pfn: int, nr_pages: int, function: str) -> None:
+    g = state.kernel.geometry
+    start_mask = g.pageblock_nr_pages - 1 if state.kernel.features.online_pages_pageblock_aligned else g.PAGES_PER_SECTION - 1
+    if not nr_pages or pfn & start_mask or (pfn + nr_pages) & (g.PAGES_PER_SECTION - 1):
+        raise Refusal(22, function, "online-span-alignment")
+
+
+def populated_zone(state: State, nid: int, name: str) -> bool:
+    zone = state.zones.get((nid, name))
+    return zone is not None and zone.present_pages > 0
+
+
+def _build_all_zonelists(state: State) -> None:
+    populated = [zone for zone in state.zones.values() if zone.present_pages]
+    total = sum(zone.present_pages for zone in populated) - state.misc.get("reserved_pages", 0)
+    nodes = sum(node.online for node in state.nodes.values())
+    if state.misc.get("managed_known"):
+        state.log("info", f"Built {nodes} zonelists, mobility grouping on.  Total pages: {total}")
+
+
+def mhp_init_memmap_on_memory(state: State, nid: int, name: str, pfn: int, nr_pages: int) -> None:
+    """Put the block's own memmap pages into its zone and mark the sections they fill."""
+    move_pfn_range_to_zone(state, nid, name, pfn, nr_pages)
+    per_section = state.kernel.geometry.PAGES_PER_SECTION
+    if nr_pages >= per_section:
+        online_mem_sections(state, pfn, (pfn + nr_pages) & ~(per_section - 1))
+
+
+def mhp_deinit_memmap_on_memory(state: State, nid: int, name: str, pfn: int, nr_pages: int) -> None:
+    per_section = state.kernel.geometry.PAGES_PER_SECTION
+    if nr_pages >= per_section:
+        offline_mem_sections(state, pfn, (pfn + nr_pages) & ~(per_section - 1))
+    remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)
+
+
+def online_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, group: int | None) -> None:
+    """Put a range into its zone, mark its sections ONLINE and hand its pages to the allocator.
+
+    Raises Refusal: EINVAL for a span that is not whole blocks, the errno of a MEM_GOING_ONLINE notifier (the zone gives the
+    range back then).
+    """
+    _check_span(state, pfn, nr_pages, "online_pages")
+    move_pfn_range_to_zone(state, nid, name, pfn, nr_pages)
+    try:
+        state.alloc("memory_notify(MEM_GOING_ONLINE)")
+    except Refusal:
+        shift = state.kernel.geometry.PAGE_SHIFT
+        last = ((pfn + nr_pages) << shift) - 1
+        state.log("debug", f"online_pages [mem {pfn << shift:#012x}-{last:#012x}] failed")
+        remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)
+        raise
+    rebuild = not populated_zone(state, nid, name)
+    online_mem_sections(state, pfn, pfn + nr_pages)
+    early = _is_early(state, pfn)
+    adjust_present_page_count(state, nid, name, group, nr_pages, early=early)
+    if rebuild:
+        _build_all_zonelists(state)
+
+
+def _is_early(state: State, pfn: int) -> bool:
+    ms = state.sections.get(pfn >> state.kernel.geometry.PFN_SECTION_SHIFT)
+    return ms is not None and bool(ms.section_mem_map & SECTION_IS_EARLY)
+
+
+def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, group: int | None) -> None:
+    """Take a range away from the allocator and out of its zone.
+
+    System RAM must cover every page of it, so a boot block that is only partly RAM can never be offlined (v5.5+). Raises
+    Refusal: EINVAL (span, "memory holes", several zones), EBUSY (unmovable pages), the errno of a notifier.
+    """
+    g = state.kernel.geometry
+    _check_span(state, pfn, nr_pages, "offline_pages")
+
+    def failed(errno: int, rule: str, reason: str) -> Refusal:
+        first, last = pfn << g.PAGE_SHIFT, ((pfn + nr_pages) << g.PAGE_SHIFT) - 1
+        text = f"memory offlining [mem {first:#012x}-{last:#012x}] failed due to {reason}"
+        state.log("debug", text)
+        return Refusal(errno, "offline_pages", rule, (text,))
+
+    if state.kernel.features.offline_refuses_holes:
+        ram = sum(pages for _, pages in walk_system_ram_range(state.iomem, pfn, nr_pages, g.PAGE_SHIFT))
+        if ram != nr_pages:
+            raise failed(22, "memory-holes", "memory holes")
+    if page_zone(state, pfn) != (nid, name) or page_zone(state, pfn + nr_pages - 1) != (nid, name):
+        raise failed(22, "multizone-block", "multizone range")
+    block = pfn // pages_per_block(state)
+    if block in state.misc.get("unmovable_blocks", frozenset()):
+        raise failed(16, "isolation-failure", "failure to isolate range")
+    if state.misc.get("boot_memory_stays") and _is_early(state, pfn):
+        # arm64: prevent_bootmem_remove_notifier()
+        first, last = pfn << g.PAGE_SHIFT, (pfn + nr_pages) << g.PAGE_SHIFT
+        state.log("warn", f"Boot memory [{first:x} {last:x}] offlining attempted")
+        raise failed(1, "boot-memory-offline", "notifier failure")
+    early = _is_early(state, pfn)
+    offline_mem_sections(state, pfn, pfn + nr_pages)
+    level = "info" if state.kernel.features.offlined_pages_is_info else "debug"
+    state.log(level, f"Offlined Pages {nr_pages}")
+    adjust_present_page_count(state, nid, name, group, -nr_pages, early=early)
+    if not populated_zone(state, nid, name):
+        _build_all_zonelists(state)
+    remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)

@@ -1,0 +1,344 @@
+"""Where a machine's files come from: one interface over a directory and a tarball.
+
+A source never raises for what it finds: a missing file is None, an unreadable one is None and a located note. Links are followed inside
+the root only (an absolute link means the root, ``..`` stops there), as ``chroot`` would. Nothing here can block: only regular files
+are opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from sparsemem.machine.description import Note
+
+__all__ = ["MAX_FILE", "DirectorySource", "Entry", "MemorySource", "Source"]
+
+MAX_FILE = 64 << 20
+"""Bytes read of any one file; the rest is left out with a note."""
+_MAX_LINKS = 40
+
+
+class Entry(NamedTuple):
+    """What a recording source saw at a path: ``kind`` is file, dir or link; ``data`` the content or the link's target."""
+
+    kind: str
+    data: bytes = b""
+
+
+class _Failure(Exception):
+    """A path that exists and cannot be used."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+        self.why = why
+
+
+class Source:
+    """A tree of files under a root. ``name`` names it for people; ``notes`` collects what could not be read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[Note] = []
+        self.trace: dict[str, Entry] | None = None
+        self.unreadable: dict[str, str] = {}
+        self._resolved: dict[str, str] = {"": ""}
+
+    # What a kind of source provides. Paths are relative, without links in them, without a leading slash.
+    def _kind(self, path: str) -> str | None:
+        """file, dir, link, special, or None when there is nothing. May raise OSError."""
+        raise NotImplementedError
+
+    def _target(self, path: str) -> str:
+        raise NotImplementedError
+
+    def _read(self, path: str, limit: int) -> bytes:
+        raise NotImplementedError
+
+    def _names(self, path: str) -> Iterable[str]:
+        raise NotImplementedError
+
+    # What readers use. Paths may be absolute ("/proc/iomem") and go through links.
+    def where(self, path: str) -> str:
+        """The path as a note or an error should name it."""
+        return f"{self.name}:{path.lstrip('/')}"
+
+    def note(self, path: str, what: str, where: str = "") -> None:
+        """Remark on a file (``where``: the line or the key inside it)."""
+        self.notes.append(Note(self.where(path), where, what))
+
+    def read_text(
+        self, path: str, *, limit: int = MAX_FILE, keep: Callable[[str], str] | None = None, quiet: bool = False
+    ) -> str | None:
+        """The file as text (invalid UTF-8 replaced), or None when it is missing or unreadable.
+
+        ``keep`` reduces a long or private file to what readers need, before anything else sees it. ``quiet`` leaves an unreadable file
+        to the caller, which finds it in ``unreadable``.
+        """
+        data = self._get(path, limit, quiet)
+        if data is None:
+            return None
+        real, content = data
+        text = content.decode("utf-8", "replace")
+        if keep is not None:
+            text = keep(text)
+            content = text.encode()
+        if self.trace is not None:
+            self.trace[real] = Entry("file", content)
+        return text
+
+    def read_bytes(self, path: str, *, limit: int = MAX_FILE) -> bytes | None:
+        """The file's bytes, or None when it is missing or unreadable."""
+        data = self._get(path, limit, False)
+        if data is None:
+            return None
+        if self.trace is not None:
+            self.trace[data[0]] = Entry("file", data[1])
+        return data[1]
+
+    def value(self, path: str, *, quiet: bool = False) -> str | None:
+        """A one-value attribute file, stripped; None when missing, unreadable or empty."""
+        text = self.read_text(path, limit=1 << 16, quiet=quiet)
+        return (text.strip("\0 \t\r\n") or None) if text is not None else None
+
+    def listdir(self, path: str, pattern: str = "") -> list[str]:
+        """Names in a directory that match the whole regular expression, in natural order; empty when there is no such directory."""
+        try:
+            real = self._resolve(path)
+            if real is None or self._kind(real) != "dir":
+                return []
+            names = list(self._names(real))
+        except (_Failure, OSError) as error:
+            self._failed(path, error, False)
+            return []
+        if pattern:
+            match = re.compile(pattern).fullmatch
+            names = [name for name in names if match(name)]
+        if self.trace is not None:
+            for name in names:
+                self._record(f"{real}/{name}" if real else name)
+        return sorted(names, key=_natural)
+
+    def readlink(self, path: str) -> str | None:
+        """The target of the link at ``path``, or None when it is not a link."""
+        parent, _, last = path.strip("/").rpartition("/")
+        try:
+            real = self._resolve(parent)
+            if real is None:
+                return None
+            link = f"{real}/{last}" if real else last
+            if self._kind(link) != "link":
+                return None
+            target = self._target(link)
+        except (_Failure, OSError) as error:
+            self._failed(path, error, False)
+            return None
+        if self.trace is not None:
+            self.trace[link] = Entry("link", target.encode("utf-8", "surrogateescape"))
+        return target
+
+    def denied(self, before: set[str]) -> list[str]:
+        """Files refused for lack of permission since ``unreadable`` held ``before``, in order."""
+        words = ("permission denied", "operation not permitted")
+        return sorted(path for path, why in self.unreadable.items() if path not in before and why in words)
+
+    def driver(self, device: str) -> str | None:
+        """The driver bound to a device of sysfs: where its ``driver`` link points, else ``DRIVER=`` in its ``uevent``."""
+        target = self.readlink(f"{device}/driver")
+        if target is not None:
+            return target.rstrip("/").rpartition("/")[2] or None
+        uevent = self.value(f"{device}/uevent")
+        if uevent is None:
+            return None
+        return next(
+            (line[len("DRIVER=") :].strip() for line in uevent.splitlines() if line.startswith("DRIVER=")), None
+        )
+
+    def realpath(self, path: str) -> str | None:
+        """``path`` without links, inside the root, with a leading slash; None when it does not exist."""
+        try:
+            real = self._resolve(path)
+            return None if real is None or self._kind(real) is None else "/" + real
+        except (_Failure, OSError) as error:
+            self._failed(path, error, False)
+            return None
+
+    def is_dir(self, path: str) -> bool:
+        """True when there is a directory at ``path`` (through links)."""
+        try:
+            real = self._resolve(path)
+            return real is not None and self._kind(real) == "dir"
+        except (_Failure, OSError):
+            return False
+
+    def _record(self, real: str) -> None:
+        assert self.trace is not None
+        try:
+            kind = self._kind(real)
+            if kind == "dir":
+                self.trace.setdefault(real, Entry("dir"))
+            elif kind == "link":
+                self.trace[real] = Entry("link", self._target(real).encode("utf-8", "surrogateescape"))
+        except OSError:
+            return
+
+    def _get(self, path: str, limit: int, quiet: bool) -> tuple[str, bytes] | None:
+        try:
+            real = self._resolve(path)
+            kind = None if real is None else self._kind(real)
+            if real is None or kind is None:
+                return None
+            if kind != "file":
+                raise _Failure(path, "a directory" if kind == "dir" else "not a regular file; not opened")
+            data = self._read(real, limit + 1)
+        except (_Failure, OSError) as error:
+            self._failed(path, error, quiet)
+            return None
+        if len(data) > limit:
+            cut = data.rfind(b"\n", 0, limit) + 1 or limit
+            data = data[:cut]
+            self.note(path, f"longer than {limit} bytes: only the first {cut} were read")
+        return real, data
+
+    def _failed(self, path: str, error: Exception, quiet: bool) -> None:
+        if isinstance(error, OSError):
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                return
+            why = (error.strerror or type(error).__name__).lower()
+        else:
+            why = error.why if isinstance(error, _Failure) else str(error)
+        self.unreadable["/" + path.strip("/")] = why
+        if not quiet:
+            self.note(path, f"cannot be read: {why}")
+
+    def _resolve(self, path: str) -> str | None:
+        """The path without links; None when a component is missing. Raises _Failure for a loop of links."""
+        path = path.strip("/")
+        done = self._resolved.get(path)
+        if done is not None:
+            return done
+        parent, _, _ = path.rpartition("/")
+        known = self._resolved.get(parent, "")
+        todo = path[len(parent) :].strip("/").split("/") if parent in self._resolved else path.split("/")
+        todo.reverse()
+        current = known if parent in self._resolved else ""
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                current = current.rpartition("/")[0]
+                continue
+            following = f"{current}/{part}" if current else part
+            kind = self._kind(following)
+            if kind is None:
+                return None
+            if kind != "link":
+                current = following
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise _Failure(path, "too many links (a loop?)")
+            target = self._target(following)
+            if self.trace is not None:
+                self.trace[following] = Entry("link", target.encode("utf-8", "surrogateescape"))
+            if target.startswith("/"):
+                current = ""
+            todo.extend(reversed(target.split("/")))
+            if len(todo) > 4096:
+                raise _Failure(path, "its links expand without end")
+        if len(self._resolved) < 1 << 20:
+            self._resolved[path] = current
+            self._resolved.setdefault(current, current)
+        return current
+
+
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key that puts memory9 before memory10."""
+    return tuple(
+        (int(part[:18]), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)
+    )
+
+
+class DirectorySource(Source):
+    """A directory tree: ``/`` for this machine, or a captured tree."""
+
+    def __init__(self, root: str, name: str | None = None) -> None:
+        super().__init__(name if name is not None else root)
+        self.root = root
+        self._prefix = root.rstrip("/") + "/"
+
+    def where(self, path: str) -> str:
+        return self._prefix + path.lstrip("/")
+
+    def _kind(self, path: str) -> str | None:
+        try:
+            mode = os.lstat(self._prefix + path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:  # an embedded NUL
+            raise _Failure(path, str(error)) from None
+        if stat.S_ISREG(mode):
+            return "file"
+        return "dir" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "special"
+
+    def _target(self, path: str) -> str:
+        return os.readlink(self._prefix + path)
+
+    def _names(self, path: str) -> Iterable[str]:
+        return os.listdir(self._prefix + path)
+
+    def _read(self, path: str, limit: int) -> bytes:
+        # O_NONBLOCK and the second look guard against a file that became a FIFO in between.
+        fd = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise _Failure(path, "not a regular file; not opened")
+            chunks, size = [], 0
+            while size < limit and (chunk := os.read(fd, min(limit - size, 1 << 20))):
+                chunks.append(chunk)
+                size += len(chunk)
+            return b"".join(chunks)
+        finally:
+            os.close(fd)
+
+
+class MemorySource(Source):
+    """A tree held in memory: path without a leading slash -> Entry. Parents exist by themselves."""
+
+    def __init__(self, name: str, entries: dict[str, Entry]) -> None:
+        super().__init__(name)
+        self.entries = entries
+        self._children: dict[str, dict[str, None]] = {"": {}}
+        for path in entries:
+            self._adopt(path)
+
+    def _adopt(self, path: str) -> None:
+        while path:
+            parent, _, last = path.rpartition("/")
+            children = self._children.setdefault(parent, {})
+            if last in children:
+                return
+            children[last] = None
+            path = parent
+
+    def _kind(self, path: str) -> str | None:
+        entry = self.entries.get(path)
+        if entry is not None:
+            return entry.kind
+        return "dir" if path in self._children else None
+
+    def _target(self, path: str) -> str:
+        return self.entries[path].data.decode("utf-8", "surrogateescape")
+
+    def _names(self, path: str) -> Iterable[str]:
+        return self._children.get(path, {})
+
+    def _read(self, path: str, limit: int) -> bytes:
+        return self.entries[path].data[:limit]
