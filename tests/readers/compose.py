@@ -1,7 +1,9 @@
-"""Compose the bundled machines that are not captures: ``python tests/readers/compose.py`` writes them into src/sparsemem/fixtures.
+"""Compose the bundled machines that are not captures: ``python tests/readers/compose.py`` writes them into
+src/sparsemem/fixtures.
 
-Each is made of files as the kernel prints them. ``composed_from`` in its sparsemem-capture.json says which lines were quoted in which public
-report and which we filled in; ``test_fixtures.py`` checks that what is bundled is what this file makes.
+Each is made of files as the kernel prints them. ``composed_from`` in its sparsemem-capture.json says which lines were
+quoted in which public report and which we filled in; ``test_fixtures.py`` checks that what is bundled is what this file
+makes.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ GIB = 1 << 30
 def _metadata(text: str, release: str, arch: str = "x86_64", page_size: int = 4096) -> str:
     values = {
         "format": 1, "tool": "composed", "date": None, "arch": arch, "page_size": page_size, "release": release,
-        "redacted": False, "unreadable": [], "composed_from": text,
+        "redacted": False, "unreadable": [], "composed_from": " ".join(text.split()),
     }  # fmt: skip
     return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
@@ -41,11 +43,11 @@ def _blocks(numbers: list[int], block_size: int, node: int = 0) -> Tree:
 
 def laptop() -> Tree:
     iomem = (Path(__file__).parent / "data" / "laptop-iomem.txt").read_text()
-    text = (
-        "Quoted: /proc/iomem and the release, from a bug report on linux-mm (Lenovo 20BXCTO1WW, 2019-09-05, quoted in Message-ID "
-        "3c906446-d2fd-706b-312f-c08dfaf8f67a@suse.cz). Filled in: the memory blocks (every 128 MiB section that holds System RAM, online, "
-        "node 0) and the auto-online policy."
-    )
+    text = """
+        Quoted: /proc/iomem and the release, from a bug report on linux-mm (Lenovo 20BXCTO1WW, 2019-09-05, quoted in
+        Message-ID 3c906446-d2fd-706b-312f-c08dfaf8f67a@suse.cz). Filled in: the memory blocks (every 128 MiB section
+        that holds System RAM, online, node 0) and the auto-online policy.
+    """
     return {
         METADATA: _metadata(text, "5.3.0-rc7-1-ARCH"),
         "proc/iomem": iomem,
@@ -69,13 +71,14 @@ def _device(base: str, bus: str, name: str, real: str, driver: str | None, attri
 def pmem_two_regions() -> Tree:
     bus = "sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0"
     size = 252 * GIB
-    text = (
-        "Quoted (ndctl issue 76 and Message-ID CAPcyv4h9s1jYROGqkMfKk0MNBUedP=vQ1nJObLRwFiTB405nOg@mail.gmail.com): kernel "
-        "4.18.18-200.fc28.x86_64, the Persistent Memory line, the resources of region0 and region1, 252 GiB each, the truncation of 67108864 "
-        "bytes, the capacity 266285875200 after the first create-namespace, which worked. Filled in: RAM on both sides (the truncation "
-        "needs RAM in the sections at 0x1878000000 and 0x9678000000; its size is ours), low memory, uuids, what the kernel's rules give "
-        "for the data offset. The other two regions of that machine have no published addresses and are left out."
-    )
+    text = """
+        Quoted (ndctl issue 76 and Message-ID CAPcyv4h9s1jYROGqkMfKk0MNBUedP=vQ1nJObLRwFiTB405nOg@mail.gmail.com):
+        kernel 4.18.18-200.fc28.x86_64, the Persistent Memory line, the resources of region0 and region1, 252 GiB each,
+        the truncation of 67108864 bytes, the capacity 266285875200 after the first create-namespace, which worked.
+        Filled in: RAM on both sides (the truncation needs RAM in the sections at 0x1878000000 and 0x9678000000; its
+        size is ours), low memory, uuids, what the kernel's rules give for the data offset. The other two regions of
+        that machine have no published addresses and are left out.
+    """
     uuid = "3f0b6c5e-0d0b-4c7b-9a58-2f1f6f6c1a01"
     region = {"nstype": 5, "mappings": 1, "size": size, "read_only": 0, "set_cookie": "0x1"}
     tree = {
@@ -99,7 +102,8 @@ def pmem_two_regions() -> Tree:
     for number, start, available in ((0, 0x187C000000, 0), (1, 0x577C000000, size)):
         tree |= _device(
             bus, "nd", f"region{number}", f"region{number}", "nd_region",
-            {**region, "resource": f"{start:#x}", "available_size": available, "max_available_extent": available, "numa_node": number,
+            {**region, "resource": f"{start:#x}", "available_size": available, "max_available_extent": available,
+             "numa_node": number,
              "namespace_seed": f"namespace{number}.{1 - number}"},
         )  # fmt: skip
         tree |= _device(
@@ -122,16 +126,24 @@ def pmem_two_regions() -> Tree:
 
 def arm64_virt() -> Tree:
     bus = "sys/devices/LNXSYSTM:00/LNXSYBUS:00/ACPI0012:00/ndbus0"
-    text = (
-        "Quoted: kata-containers issue 1841 (arm64 guest, 1 GiB blocks, the root image as an NVDIMM before the place of the first DIMM, "
-        "which then is 0xc8000000: 'Block size [0x40000000] unaligned hotplug range: start 0xc8000000, size 0x40000000'). The address map is "
-        "that of QEMU's virt machine. Filled in: 2 GiB of RAM, a 128 MiB image (so that the next free address is 0xc8000000), release 5.10.25, "
-        "the kernel's lines, the state of the namespace."
-    )
+    text = """
+        Quoted: kata-containers issue 1841 (arm64 guest, 1 GiB blocks, the root image as an NVDIMM before the place of
+        the first DIMM, which then is 0xc8000000: 'Block size [0x40000000] unaligned hotplug range: start 0xc8000000,
+        size 0x40000000'). The address map is that of QEMU's virt machine. Filled in: 2 GiB of RAM, a 128 MiB image (so
+        that the next free address is 0xc8000000), release 5.10.25, the kernel's lines, the state of the namespace.
+    """
     size = 128 << 20
     attributes = {"nstype": 4, "mappings": 1, "size": size, "resource": "0xc0000000", "align": "0x1000000", "available_size": 0,
                   "numa_node": 0, "target_node": 0, "read_only": 0}  # fmt: skip
-    namespace = {"size": size, "resource": "0xc0000000", "mode": "raw", "holder": "", "force_raw": 0, "numa_node": 0, "target_node": 0}
+    namespace = {
+        "size": size,
+        "resource": "0xc0000000",
+        "mode": "raw",
+        "holder": "",
+        "force_raw": 0,
+        "numa_node": 0,
+        "target_node": 0,
+    }
     return {
         METADATA: _metadata(text, "5.10.25", "arm64"),
         "proc/version": "Linux version 5.10.25\n",
@@ -158,12 +170,12 @@ def arm64_virt() -> Tree:
 
 
 def mixed_region() -> Tree:
-    text = (
-        "Quoted (cover letter of the 2016 sub-section series, Message-ID "
-        "148125125407.13512.1253904589564772668.stgit@dwillia2-desk3.amr.corp.intel.com): memmap=0xfc000000!8G gives "
-        "'devm_memremap_pages attempted on mixed region [mem 0x200000000-0x2fbffffff flags 0x200]'. Filled in: low memory, the RAM below and "
-        "above, its end, and the release, which is the baseline of the series that changed it."
-    )
+    text = """
+        Quoted (cover letter of the 2016 sub-section series, Message-ID
+        148125125407.13512.1253904589564772668.stgit@dwillia2-desk3.amr.corp.intel.com): memmap=0xfc000000!8G gives
+        'devm_memremap_pages attempted on mixed region [mem 0x200000000-0x2fbffffff flags 0x200]'. Filled in: low
+        memory, the RAM below and above, its end, and the release, which is the baseline of the series that changed it.
+    """
     return {
         METADATA: _metadata(text, "5.1.0-rc1"),
         "proc/version": "Linux version 5.1.0-rc1\n",
@@ -183,11 +195,11 @@ def mixed_region() -> Tree:
 
 
 def ram_beside_pmem() -> Tree:
-    text = (
-        "Quoted (Message-ID 161058500675.1840162.7887862152161279354.stgit@dwillia2-desk3.amr.corp.intel.com, 2021-01-13): the System RAM line "
-        "with Kernel code at 142000000, the Persistent Memory (legacy) line. Filled in: low memory, the end of the kernel's code, the release "
-        "(the release candidate of that week)."
-    )
+    text = """
+        Quoted (Message-ID 161058500675.1840162.7887862152161279354.stgit@dwillia2-desk3.amr.corp.intel.com,
+        2021-01-13): the System RAM line with Kernel code at 142000000, the Persistent Memory (legacy) line. Filled in:
+        low memory, the end of the kernel's code, the release (the release candidate of that week).
+    """
     return {
         METADATA: _metadata(text, "5.11.0-rc3"),
         "proc/version": "Linux version 5.11.0-rc3\n",
@@ -206,10 +218,11 @@ def ram_beside_pmem() -> Tree:
 
 
 def pmem_kmem() -> Tree:
-    text = (
-        "Quoted (Linux kernel commit 60858c00e5f0 and Message-ID 20200526183941.834174383@linuxfoundation.org): the Persistent Memory, "
-        "namespace0.0, dax0.0 and System RAM lines. Filled in: low memory, RAM below 0x140000000, the release."
-    )
+    text = """
+        Quoted (Linux kernel commit 60858c00e5f0 and Message-ID 20200526183941.834174383@linuxfoundation.org): the
+        Persistent Memory, namespace0.0, dax0.0 and System RAM lines. Filled in: low memory, RAM below 0x140000000, the
+        release.
+    """
     return {
         METADATA: _metadata(text, "5.7.0-rc4"),
         "proc/version": "Linux version 5.7.0-rc4\n",

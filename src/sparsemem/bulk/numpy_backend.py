@@ -165,9 +165,10 @@ def refresh(m: EffectiveMap, blocks: NDArray[np.intp] | None = None) -> None:
         base = np.frombuffer(summary.levels[0], np.uint64)
         base[blocks] = np.packbits(flags, axis=1, bitorder="little").view("<u8")[:, 0]
         for lower, upper in zip(summary.levels, summary.levels[1:], strict=False):
-            packed = np.packbits(np.frombuffer(lower, np.uint64) != 0, bitorder="little")
-            np.frombuffer(upper, np.uint8)[: packed.size] = packed
-        # The two words of padding of a level stand for nothing, so the bits they become are zero as well.
+            # The two words of padding of a level stand for nothing, so the bits they become are zero as well.
+            packed = np.zeros(len(upper) * 64, np.bool_)
+            packed[: len(lower)] = np.frombuffer(lower, np.uint64) != 0
+            np.frombuffer(upper, np.uint64)[:] = np.packbits(packed, bitorder="little").view("<u8")
     _refresh_upper(m)
 
 

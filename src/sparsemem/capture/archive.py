@@ -42,7 +42,7 @@ def tar_bytes(entries: Mapping[str, Entry]) -> bytes:
 
 
 def compress(data: bytes, name: str) -> bytes:
-    """``data`` packed as the name ends: .tar, .tar.gz or .tgz, .tar.xz or .txz. Raises UsageError for any other ending."""
+    """``data`` packed as ``name`` ends: .tar, .tar.gz, .tgz, .tar.xz or .txz. Raises UsageError for other endings."""
     if name.endswith(".tar"):
         return data
     if name.endswith((".tar.gz", ".tgz")):

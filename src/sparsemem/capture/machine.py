@@ -1,7 +1,7 @@
 """Capture a machine: run the readers, keep what they touched.
 
-The readers themselves decide what belongs into a capture, so what one of them learns to read is captured from then on, and reading the
-capture gives the same description as reading the machine.
+The readers themselves decide what belongs into a capture, so what one of them learns to read is captured from then on,
+and reading the capture gives the same description as reading the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ __all__ = ["Capture", "capture_machine", "capture_source"]
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What was captured: the files by path, what the readers made of them (None when too little could be read), and the remarks."""
+    """What was captured: the files by path, what the readers made of them (None when too little could be read), and the
+    remarks.
+    """
 
     entries: dict[str, Entry]
     machine: MachineDescription | None
@@ -57,9 +59,9 @@ def capture_machine(
 ) -> Capture:
     """Capture the machine under ``root`` (``/``, a tree, a tarball) into the tarball ``out`` (.tar, .tar.gz, .tar.xz).
 
-    Works without root: what cannot be read is named in the notes and in the capture. ``date`` is written into it as given. The file
-    appears complete or not at all. Raises UsageError for the name ``out``, UnreadableError for ``root`` or when nothing of a machine
-    can be read.
+    Works without root: what cannot be read is named in the notes and in the capture. ``date`` is written into it as
+    given. The file appears complete or not at all. Raises UsageError for the name ``out``, UnreadableError for ``root``
+    or when nothing of a machine can be read.
     """
     name = os.fspath(out)
     compress(b"", name)

@@ -15,7 +15,9 @@ def check_new(path: str, *, overwrite: bool = False) -> None:
     """Raises UsageError when ``path`` exists (unless a regular file may be overwritten) or its directory does not."""
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
-        raise UsageError(f"no such directory: {directory!r}", where=path, remedy="make the directory first, or name another")
+        raise UsageError(
+            f"no such directory: {directory!r}", where=path, remedy="make the directory first, or name another"
+        )
     if os.path.lexists(path) and not (overwrite and os.path.isfile(path)):
         raise UsageError("it exists already", where=path, remedy="choose a name that does not exist")
 
@@ -23,8 +25,8 @@ def check_new(path: str, *, overwrite: bool = False) -> None:
 def write_new(path: str, data: bytes, *, overwrite: bool = False) -> None:
     """``data`` under ``path``: complete, or nothing at all however the program ends.
 
-    The file has no name until it is complete (O_TMPFILE) where the file system can do that. Raises UsageError (see ``check_new``),
-    SparsememError when the write fails.
+    The file has no name until it is complete (O_TMPFILE) where the file system can do that. Raises UsageError (see
+    ``check_new``), SparsememError when the write fails.
     """
     check_new(path, overwrite=overwrite)
     try:
@@ -38,7 +40,9 @@ def write_new(path: str, data: bytes, *, overwrite: bool = False) -> None:
             "may not be written", where=path, why=error.strerror, remedy="choose a directory of your own"
         ) from None
     except OSError as error:
-        raise SparsememError("writing failed", where=path, why=error.strerror, remedy="nothing was left behind") from None
+        raise SparsememError(
+            "writing failed", where=path, why=error.strerror, remedy="nothing was left behind"
+        ) from None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparsemem.explain.cases import CASES
@@ -32,7 +33,8 @@ def message(hit: Hit, frame: Frame, kernel: Kernel | None) -> Explanation:
     measured = any(n.label == "range" for n in numbers)
     what = _fill(record.what, words) + _by_errno(record, hit) + (_CUT if hit.cut else "")
     return _of_message(
-        record, kernel, hit.wording, line=hit.line, device=hit.device, numbers=numbers, basis=frame.basis if measured else None, what=what, words=words,
+        record, kernel, hit.wording, line=hit.line, device=hit.device, numbers=numbers,
+        basis=frame.basis if measured else None, what=what, words=words,
     )  # fmt: skip
 
 
@@ -43,10 +45,12 @@ def _of_message(
     rules = (RULES[record.rule],) if record.rule else ()
     others = tuple(f'in other words: "{w.format}" ({w.kernels})' for w in record.wordings if w is not wording)
     return Explanation(
-        id=record.id, kind="message", title=record.title, what=what, line=line, device=device, numbers=numbers,  # type: ignore[arg-type]
-        words=f'"{wording.format}": {wording.kernels}' if wording else None, basis=basis, rules=rules, functions=(record.function,), file=record.file,
+        id=record.id, kind="message", title=record.title, what=what, line=line, device=device, numbers=numbers,
+        # type: ignore[arg-type]
+        words=f'"{wording.format}": {wording.kernels}' if wording else None, basis=basis, rules=rules,
+        functions=(record.function,), file=record.file,
         errno=record.errno, kernels=others, verdict=_verdict(kernel, rules, record.wordings),
-        steps=tuple(Step(_fill(s.why, words), tuple(_fill(a, words) for a in s.argv)) for s in record.steps),
+        steps=_steps(record.steps, kernel, words),
         sources=_sources(rules, record.cases, record.sources), see=record.see,
     )  # fmt: skip
 
@@ -73,7 +77,8 @@ def function(name: str, kernel: Kernel | None) -> Explanation:
         rules = tuple({m.rule: RULES[m.rule] for m in MESSAGES if m.function == name and m.rule}.values())
     base = _rules(name, "function", "a kernel function, and the rules it enforces", rules, kernel)
     return Explanation(
-        id=name, kind="function", title=base.title, what=_listing(rules), rules=rules, functions=(name,), verdict=base.verdict, sources=base.sources, see=messages
+        id=name, kind="function", title=base.title, what=_listing(rules), rules=rules, functions=(name,),
+        verdict=base.verdict, sources=base.sources, see=messages
     )  # fmt: skip
 
 
@@ -81,8 +86,10 @@ def place(where: Place, at: str, name: str | None, line: str, kernel: Kernel | N
     """The explanation of a trace header."""
     rules = tuple(RULES[r] for r in where.rules)
     return Explanation(
-        id="warning", kind="warning", title=where.title, what=where.what, line=line, rules=rules, functions=(name,) if name else (), file=at,
-        verdict=_verdict(kernel, rules, ()), sources=_sources(rules, where.cases, ()), steps=(Step("Read the lines before and after the trace header.", ("dmesg",)),),
+        id="warning", kind="warning", title=where.title, what=where.what, line=line, rules=rules,
+        functions=(name,) if name else (), file=at,
+        verdict=_verdict(kernel, rules, ()), sources=_sources(rules, where.cases, ()),
+        steps=(Step("Read the lines before and after the trace header.", ("dmesg",)),),
     )  # fmt: skip
 
 
@@ -91,8 +98,10 @@ def _topic(name: str, kernel: Kernel | None) -> Explanation:
     rules = tuple(RULES[r] for r in topic.rules)
     functions = tuple(dict.fromkeys(f for r in rules for f in r.functions))[:6]
     return Explanation(
-        id=topic.id, kind="finding" if topic.finding else "topic", title=topic.title, what=topic.text, rules=rules, functions=functions,
-        kernels=(topic.kernels,) if topic.kernels else (), verdict=_verdict(kernel, rules, ()), steps=topic.steps,
+        id=topic.id, kind="finding" if topic.finding else "topic", title=topic.title, what=topic.text, rules=rules,
+        functions=functions,
+        kernels=(topic.kernels,) if topic.kernels else (), verdict=_verdict(kernel, rules, ()),
+        steps=_steps(topic.steps, kernel, {}),
         sources=_sources(rules, topic.cases, topic.sources), see=topic.see,
     )  # fmt: skip
 
@@ -100,10 +109,12 @@ def _topic(name: str, kernel: Kernel | None) -> Explanation:
 def _rules(name: str, kind: str, title: str, rules: tuple[Rule, ...], kernel: Kernel | None) -> Explanation:
     related = tuple(m.id for m in MESSAGES if m.rule in {r.id for r in rules})
     functions = tuple(dict.fromkeys(f for r in rules for f in r.functions))
-    errnos = dict.fromkeys(m.errno for m in MESSAGES if m.errno and m.rule in {r.id for r in rules})
+    errnos = dict.fromkeys(e for r in rules for e in r.errnos)
     return Explanation(
-        id=name, kind=kind, title=title, what=rules[0].text if len(rules) == 1 else _listing(rules), functions=functions,
-        rules=rules if len(rules) > 1 else (), errno=", ".join(errnos) or None, kernels=tuple(dict.fromkeys(r.kernels for r in rules)),
+        id=name, kind=kind, title=title, what=rules[0].text if len(rules) == 1 else _listing(rules),
+        functions=functions,
+        rules=rules if len(rules) > 1 else (), errno=", ".join(errnos) or None,
+        kernels=tuple(dict.fromkeys(r.kernels for r in rules)),
         verdict=_verdict(kernel, rules, ()), sources=_sources(rules, (), ()), see=related,
     )  # fmt: skip
 
@@ -111,10 +122,14 @@ def _rules(name: str, kind: str, title: str, rules: tuple[Rule, ...], kernel: Ke
 def _errno(name: str) -> Explanation:
     number, words, meaning = ERRNOS[name]
     records = [m for m in MESSAGES if m.errno == name]
+    rules = [r for r in RULES.values() if name in r.errnos]
+    if rules:
+        meaning += "\nRules that answer it: " + "; ".join(f"{r.id} ({r.title})" for r in rules) + "."
     return Explanation(
-        id=name, kind="errno", title=f'errno {number}, "{words}"', what=meaning, functions=tuple(dict.fromkeys(m.function for m in records))[:8],
+        id=name, kind="errno", title=f'errno {number}, "{words}"', what=meaning,
+        functions=tuple(dict.fromkeys(r.functions[0] for r in rules))[:12],
         errno=name, steps=(Step("The kernel log says which of its reasons it was; paste that line to sparsemem explain.", ("dmesg",)),),
-        see=tuple(m.id for m in records)[:12],
+        see=tuple(dict.fromkeys((*(r.id for r in rules), *(m.id for m in records))))[:12],
     )  # fmt: skip
 
 
@@ -123,13 +138,17 @@ def _listing(rules: tuple[Rule, ...]) -> str:
 
 
 def _replace_kernels(made: Explanation, forms: tuple[str, ...]) -> Explanation:
-    from dataclasses import replace
-
     return replace(made, kernels=tuple(f"the words: {form}" for form in forms))
 
 
 def _sources(rules: tuple[Rule, ...], cases: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(r.source for r in rules), *more, *(CASES[c] for c in cases))))
+
+
+def _steps(steps: tuple[Step, ...], kernel: Kernel | None, words: dict[str, str]) -> tuple[Step, ...]:
+    """The steps that fit the kernel, with the names that the line told filled in."""
+    fitting = (s for s in steps if s.until is None or kernel is None or kernel.version.series <= _series(s.until))
+    return tuple(Step(_fill(s.why, words), tuple(_fill(a, words) for a in s.argv), s.until) for s in fitting)
 
 
 def _series(text: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ _PREFIXES = tuple(
         r"(?:[>|*]\s*)+",  # quoted mail, lists, tables
         r"<\d{1,3}>",  # raw log level
         r"(?:kern|user|daemon|syslog)\s*:\s*(?:emerg|alert|crit|err|warn|notice|info|debug)\s*:\s*",  # dmesg -x
-        r"\[\s*\d{1,9}\.\d{3,6}\]\s*",  # [   17.491097]
+        r"\[\s*\d{1,9}\.\d{1,9}\]\s*",  # [   17.491097]
         r"\[\s*(?:[CT]\d+)\s*\]:?\s*",  # [    T1]
         r"\[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[^\]]{5,40}\]\s*",  # dmesg -T
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\s+(?:\S+\s+)??(?=kernel:|\[|\S+\[\d+\]:)",

@@ -53,12 +53,13 @@ class Explanation:
             yield from _indented(self.line, width, "  | ")
         yield from _block("What it means", self.what, width)
         if self.numbers:
-            yield from ("", "In numbers" if not self.basis else f"In numbers ({self.basis})"[:width])
+            yield from ("", *textwrap.wrap(f"In numbers ({self.basis})" if self.basis else "In numbers", width))
             pad = max(len(n.label) for n in self.numbers) + 4
             for n in self.numbers:
-                yield from textwrap.wrap(n.text, width, initial_indent=f"  {n.label}".ljust(pad), subsequent_indent=" " * pad)
+                yield from textwrap.wrap(n.text, width, initial_indent=f"  {n.label}".ljust(pad),
+                subsequent_indent=" " * pad, **_KEEP)
         for r in self.rules:
-            yield from _block(f"Rule {r.id} ({r.kernels}): {r.title}"[:width], r.text, width)
+            yield from _block(f"Rule {r.id} ({r.kernels}): {r.title}", r.text, width)
         yield from self._facts(width)
         if self.steps:
             yield from ("", "What to do")
@@ -87,17 +88,19 @@ class Explanation:
         if rows:
             yield ""
         for label, text in rows:
-            yield from textwrap.wrap(text, width, initial_indent=label.ljust(10), subsequent_indent=" " * 10)
+            yield from textwrap.wrap(text, width, initial_indent=label.ljust(10), subsequent_indent=" " * 10, **_KEEP)
 
     def to_json(self) -> dict[str, Any]:
         """Plain types only; every field is always there."""
         return {
-            "id": self.id, "kind": self.kind, "title": self.title, "what": self.what, "line": self.line, "wording": self.words,
+            "id": self.id, "kind": self.kind, "title": self.title, "what": self.what, "line": self.line,
+            "wording": self.words,
             "device": self.device,
             "numbers": [{"label": n.label, "text": n.text, "value": n.value} for n in self.numbers],
             "basis": self.basis,
             "rules": [
-                {"id": r.id, "title": r.title, "text": r.text, "since": r.since, "until": r.until, "functions": list(r.functions),
+                {"id": r.id, "title": r.title, "text": r.text, "since": r.since, "until": r.until,
+                "functions": list(r.functions),
                  "source": r.source}
                 for r in self.rules
             ],
@@ -127,7 +130,8 @@ class Answer:
         parts = [e.text(width) for e in self.explanations]
         if not parts:
             hint = f"nearest topics: {', '.join(self.nearest)}" if self.nearest else "try a topic, a line of dmesg, or an errno"
-            parts.append(f"I do not know this text. The {hint}." if self.nearest else f"I do not know this text; {hint}.")
+            parts.append(f"I do not know this text. The {hint}." if self.nearest else f"I do not know this text; "
+            f"{hint}.")
             parts[0] = textwrap.fill(parts[0], max(width, 40))
         if self.explanations and self.unrecognised:
             count = len(self.unrecognised)
@@ -153,6 +157,6 @@ def _indented(text: str, width: int, indent: str) -> list[str]:
 
 
 def _block(head: str, text: str, width: int) -> Iterator[str]:
-    yield from ("", head)
+    yield from ("", *textwrap.wrap(head, width, subsequent_indent="  ", **_KEEP))
     for paragraph in text.split("\n"):
         yield from textwrap.wrap(paragraph, width, initial_indent="  ", subsequent_indent="  ", **_KEEP) or [""]

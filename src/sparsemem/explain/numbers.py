@@ -44,7 +44,8 @@ class Frame:
             return cls(_PAGE, _SECTION, _SUBSECTION, block, "x86-64: 4 KiB pages, 128 MiB sections, 2 MiB sub-sections")
         g = kernel.geometry
         basis = (
-            f"{kernel.version} on {kernel.arch}: {format_size(g.PAGE_SIZE)} pages, {format_size(g.SECTION_SIZE)} sections, "
+            f"{kernel.version} on {kernel.arch}: {format_size(g.PAGE_SIZE)} pages, {format_size(g.SECTION_SIZE)} "
+            f"sections, "
             f"{format_size(g.SUBSECTION_SIZE)} sub-sections"
         )
         return cls(g.PAGE_SIZE, g.SECTION_SIZE, g.SUBSECTION_SIZE, block, basis)
@@ -53,7 +54,8 @@ class Frame:
         """The size of that unit: what the line says goes before what is known."""
         if name == "block":
             return values.get("block") or self.block
-        return values.get("align") if name == "align" else {"section": self.section, "subsection": self.subsection}[name]
+        return values.get("align") if name == "align" else {"section": self.section,
+        "subsection": self.subsection}[name]
 
 
 def decode(values: dict[str, int], units: tuple[str, ...], frame: Frame, *, trims: bool = False) -> tuple[Number, ...]:
@@ -66,21 +68,36 @@ def decode(values: dict[str, int], units: tuple[str, ...], frame: Frame, *, trim
             pages = f"{values['start_pfn']:#x}-{values['start_pfn'] + span.size // frame.page - 1:#x}"
             facts.append(Number("pages", f"pfn {pages}, {span.size // frame.page} of {format_size(frame.page)}", pages))
         facts.append(_places(span, frame.section, "section"))
-        if "subsection" in units:
+        if "subsection" in units or (span.start | span.end) % frame.section:
             facts.append(_subsections(span, frame))
-    for unit in units:
-        size = frame.unit(unit, values)
-        if size and span is not None and size & (size - 1) == 0:
-            facts.extend(_alignment(span, size, _NAMES[unit]))
-            if trims and unit in ("block", "align"):
-                facts.extend(_trimmed(span, size, _NAMES[unit]))
-        elif unit == "block" and span is not None and trims:
-            facts.extend(_for_usual_blocks(span))
+    if span is not None:
+        facts.extend(_against(span, units, values, frame, trims))
     facts.extend(_plain(values))
     if 0 < values.get("ways", 0) < 1 << 20 and 0 < values.get("align", 0) < _LIMIT:
         step = values["ways"] * values["align"]
-        facts.append(Number("size step", f"{_exact(step)}: {values['ways']} ways times {_exact(values['align'])}", step))
+        facts.append(Number("size step", f"{_exact(step)}: {values['ways']} ways times {_exact(values['align'])}",
+        step))
     return tuple(facts)
+
+
+def _against(span: Range, units: tuple[str, ...], values: dict[str, int], frame: Frame, trims: bool) -> list[Number]:
+    facts: list[Number] = []
+    sizes = {unit: size for unit in units if (size := frame.unit(unit, values)) and size & (size - 1) == 0}
+    for label, address in (("start", span.start), ("end", span.end)):
+        for unit, size in sorted(sizes.items(), key=lambda item: -item[1]):
+            facts.append(_alignment(label, address, size, _NAMES[unit]))
+            if address % size == 0:
+                break
+    if units[:2] == ("section", "subsection") and (span.start | span.end) % frame.section:
+        wide = Range(span.start // frame.section * frame.section, -(-span.end // frame.section) * frame.section)
+        facts.append(Number("widened", f"{format_range(wide)}: what kernels up to 5.2 check, whole sections",
+        format_range(wide)))
+    if trims and "block" in units:
+        facts.extend(_trimmed(span, sizes["block"], "memory block") if "block" in sizes else _for_usual_blocks(span))
+    elif units[:1] in (("block",),
+    ("subsection",)) and (size := sizes.get(units[0])) and (span.start | span.end) % size:
+        facts.extend(_trimmed(span, size, _NAMES[units[0]], label="inside"))
+    return facts
 
 
 def _range_of(values: dict[str, int], frame: Frame) -> Range | None:
@@ -100,7 +117,9 @@ def _range_of(values: dict[str, int], frame: Frame) -> Range | None:
 
 def _exact(size: int) -> str:
     short = format_size(size)
-    return short if size < 1024 or size % MIB == 0 else f"{short} ({size} bytes)"
+    if size < 1024 or "." not in short:
+        return short
+    return f"{short} ({size // MIB} MiB)" if size % MIB == 0 and size >= 1024 * MIB else f"{short} ({size} bytes)"
 
 
 def _places(span: Range, section: int, name: str) -> Number:
@@ -120,21 +139,15 @@ def _subsections(span: Range, frame: Frame) -> Number:
     return Number("sub-sections", text, f"{first % per}-{last % per}")
 
 
-def _alignment(span: Range, size: int, name: str) -> list[Number]:
-    facts = []
-    for label, address in (("start", span.start), ("end", span.end)):
-        over = address % size
-        if not over:
-            facts.append(Number(label, f"on a {name} boundary ({format_size(size)})", address))
-            continue
-        text = (
-            f"{address:#x} is {_exact(over)} past a {name} boundary of {format_size(size)}; aligned it would be "
-            f"{address - over:#x} (down) or {address - over + size:#x} (up)"
-        )
-        facts.append(Number(label, text, address))
-    if size and span.size % size:
-        facts.append(Number("size", f"{_exact(span.size)} is no multiple of the {name} ({format_size(size)})", span.size))
-    return facts
+def _alignment(label: str, address: int, size: int, name: str) -> Number:
+    over = address % size
+    if not over:
+        return Number(label, f"on a {name} boundary ({format_size(size)})", address)
+    text = (
+        f"{address:#x} is {_exact(over)} past a {name} boundary of {format_size(size)}; aligned it would be "
+        f"{address - over:#x} (down) or {address - over + size:#x} (up)"
+    )
+    return Number(label, text, address)
 
 
 def _inside(span: Range, size: int) -> tuple[Range | None, int]:
@@ -142,16 +155,17 @@ def _inside(span: Range, size: int) -> tuple[Range | None, int]:
     return (Range(start, end), span.size - (end - start)) if start < end else (None, span.size)
 
 
-def _trimmed(span: Range, size: int, name: str) -> list[Number]:
+def _trimmed(span: Range, size: int, name: str, label: str = "usable") -> list[Number]:
     whole, lost = _inside(span, size)
     if whole is None:
-        return [Number("usable", f"nothing: no whole {name} of {format_size(size)} lies inside", 0)]
+        return [Number(label, f"nothing: no whole {name} of {format_size(size)} lies inside", 0)]
     if not lost:
-        return [Number("usable", f"all of it: whole {name}s of {format_size(size)}", span.size)]
+        return [Number(label, f"all of it: whole {name}s of {format_size(size)}", span.size)]
     head, tail = whole.start - span.start, span.end - whole.end
     return [
-        Number("usable", f"{format_range(whole)}, {_exact(whole.size)}", whole.size),
-        Number("lost", f"{_exact(lost)}: {_exact(head)} at the start, {_exact(tail)} at the end", lost),
+        Number(label, f"{format_range(whole)}, {_exact(whole.size)}", whole.size),
+        Number("outside" if label == "inside" else "lost",
+        f"{_exact(lost)}: {_exact(head)} at the start, {_exact(tail)} at the end", lost),
     ]
 
 
@@ -160,13 +174,16 @@ def _for_usual_blocks(span: Range) -> list[Number]:
     for size in (128 * MIB, 2048 * MIB):
         whole, lost = _inside(span, size)
         text = f"{_exact(whole.size)} usable ({format_range(whole)}), {_exact(lost)} lost" if whole else "nothing usable"
-        facts.append(Number(f"at {format_size(size)}", f"{text}, if that is the memory block size", whole.size if whole else 0))
+        facts.append(Number(f"at {format_size(size)}", f"{text}, if that is the memory block size",
+        whole.size if whole else 0))
     return facts
 
 
 def _plain(values: dict[str, int]) -> list[Number]:
-    labels = {"bytes": "bytes", "align": "align", "block": "memory block", "meant": "intended size", "dataoff": "data offset",
-              "available": "available", "align_hex": "align", "capacity_hex": "capacity", "asked": "asked for", "got": "got"}
+    labels = {"bytes": "bytes", "align": "align", "block": "memory block", "meant": "intended size",
+    "dataoff": "data offset",
+              "available": "available", "align_hex": "align", "capacity_hex": "capacity", "asked": "asked for",
+              "got": "got"}
     return [
         Number(label, f"{_exact(values[name])} ({values[name]:#x})", values[name])
         for name, label in labels.items()

@@ -35,7 +35,8 @@ def conversions(template: str) -> tuple[str, ...]:
     for match in _CONVERSION.finditer(template):
         if match["pointer"] is not None:
             pointer = match["pointer"]
-            kinds.append("resource" if pointer[:1] in ("R", "r") else "text" if pointer.startswith(("U", "OF", "g")) else "hex")
+            kinds.append("resource" if pointer[:1] in ("R", "r") else "text" if pointer.startswith(("U", "OF",
+            "g")) else "hex")
         elif not match["percent"]:
             kinds.append({"s": "text", "S": "text", "x": "hex", "X": "hex"}.get(match["kind"], "decimal"))
     return tuple(kinds)

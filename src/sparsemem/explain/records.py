@@ -10,10 +10,14 @@ __all__ = ["Message", "Step", "Topic", "Wording"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run."""
+    """What to do now: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run.
+
+    ``until`` is the last release series that the advice is for; None where it holds for all.
+    """
 
     why: str
     argv: tuple[str, ...] = ()
+    until: str | None = None
 
     @property
     def command(self) -> str:

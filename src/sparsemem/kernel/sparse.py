@@ -14,6 +14,7 @@ from sparsemem.kernel.mmzone import (
     SECTION_IS_ONLINE,
     SECTION_MAP_MASK,
     SECTION_MARKED_PRESENT,
+    sparse_encode_mem_map,
     subsection_mask,
 )
 from sparsemem.kernel.refusal import Refusal
@@ -37,6 +38,9 @@ __all__ = [
     "sparse_init_subsection_map",
     "sparse_remove_section",
 ]
+
+#: x86-64's __PAGE_OFFSET; where the direct map begins matters to one bug's word only.
+_DIRECT_MAP = 0xFFFF888000000000
 
 
 def sparse_index_init(state: State, nr: int) -> None:
@@ -199,8 +203,8 @@ def sparse_add_section(state: State, nid: int, start_pfn: int, nr_pages: int, al
     section_mark_present(state, nr)
     coded = g.vmemmap_base
     if state.kernel.features.section_word_encodes_kaddr and start_pfn & (g.PAGES_PER_SECTION - 1):
-        # Up to v5.6 the word of a section that is added from its middle coded an address of the memory itself.
-        coded = state.kernel.geometry.page_offset & SECTION_MAP_MASK
+        # Up to v5.6 the word of a section that is added from its middle coded the address of the memory itself.
+        coded = sparse_encode_mem_map(g, _DIRECT_MAP + (nr << g.PA_SECTION_SHIFT), nr) & SECTION_MAP_MASK
     marked = MemSection(ms.section_mem_map | SECTION_MARKED_PRESENT, ms.usage)
     sparse_init_one_section(state, nr, marked, coded, ms.usage)
 

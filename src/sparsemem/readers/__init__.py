@@ -1,4 +1,5 @@
-"""A machine from files: iomem, sysfs, zoneinfo, ndctl, daxctl and lsmem listings, boot logs; of this machine, a captured tree or a tarball."""
+"""A machine from files: iomem, sysfs, zoneinfo, ndctl, daxctl and lsmem listings, boot logs; of this machine, a
+captured tree or a tarball."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""A boot log (dmesg, kern.log, journal): the firmware's memory map and what else the kernel said of memory while booting.
+"""A boot log (dmesg, kern.log, journal): the firmware's memory map and what else the kernel said of memory while
+booting.
 
-Any prefix is accepted (time stamps, host names, log levels). A log of several boots is read for its last one. The kinds of memory are
-given in the words of v3.5 to v7.0 whatever the kernel printed: Linux kernel v6.1 and v7.2, arch/x86/kernel/e820.c,
-``e820_print_type()``; arch/x86/platform/efi/efi.c, ``efi_print_memmap()``.
+Any prefix is accepted (time stamps, host names, log levels). A log of several boots is read for its last one. The kinds
+of memory are given in the words of v3.5 to v7.0 whatever the kernel printed: Linux kernel v6.1 and v7.2,
+arch/x86/kernel/e820.c, ``e820_print_type()``; arch/x86/platform/efi/efi.c, ``efi_print_memmap()``.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -17,8 +19,8 @@ from sparsemem.readers.proc import arch_of_release
 __all__ = ["BootLog", "boot_lines", "looks_like_boot_log", "parse_boot_log"]
 
 _MARK = re.compile(
-    r"BIOS-e820: |user: \[mem |range=\[0x|Linux version |ommand line: |SRAT: Node |\bnode +\d+: \[mem |Memory block size: |"
-    r"Hypervisor detected: |CPU: AArch64|0x[0-9a-f]+-0x[0-9a-f]+ \[[A-Z]"
+    r"BIOS-e820: |user: \[mem |range=\[0x|Linux version |ommand line: |SRAT: Node |\bnode +\d+: \[mem |"
+    r"Memory block size: |Hypervisor detected: |CPU: AArch64|0x[0-9a-f]+-0x[0-9a-f]+ \[[A-Z]"
 )
 _E820 = re.compile(r"(BIOS-e820|user): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]\s+(\S.*)")
 _E820_OLD = re.compile(r"(BIOS-e820|user): ([0-9a-f]{16}) - ([0-9a-f]{16}) \((.+)\)")
@@ -33,8 +35,8 @@ _BLOCK = re.compile(r"Memory block size: (\d{1,9})MB")
 _KINDS = {"System RAM": "usable", "device reserved": "reserved"}
 _EFI_KINDS = {
     "Loader Code": "usable", "Loader Data": "usable", "Boot Code": "usable", "Boot Data": "usable",
-    "Conventional Memory": "usable", "Conventional": "usable", "ACPI Reclaim Memory": "ACPI data", "ACPI Reclaim": "ACPI data",
-    "ACPI Memory NVS": "ACPI NVS", "ACPI Mem NVS": "ACPI NVS", "Unusable Memory": "unusable", "Unusable": "unusable",
+    "Conventional Memory": "usable", "Conventional": "usable", 
+    "ACPI Reclaim Memory": "ACPI data", "ACPI Reclaim": "ACPI data", "ACPI Memory NVS": "ACPI NVS", "ACPI Mem NVS": "ACPI NVS", "Unusable Memory": "unusable", "Unusable": "unusable",
     "Persistent Memory": "persistent (type 7)", "Persistent": "persistent (type 7)",
 }  # fmt: skip
 """EFI types to e820 kinds, as the kernel maps them; what is not here (runtime, MMIO, reserved) is reserved."""
@@ -42,7 +44,9 @@ _EFI_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class BootLog:
-    """What a log tells. ``regions`` are sorted as printed; ``kind_of_map`` is user, e820, efi or nodes; ``block_size`` is bytes."""
+    """What a log tells. ``regions`` are sorted as printed; ``kind_of_map`` is user, e820, efi or nodes; ``block_size``
+    is bytes.
+    """
 
     regions: tuple[BootRegion, ...] = ()
     kind_of_map: str | None = None
@@ -197,7 +201,7 @@ def _by_node(
     edges = sorted(cuts)
     regions: list[BootRegion] = []
     nid = owners[0][2] if owners else 0
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         nid = next((owner for low, high, owner in owners if low <= start and end <= high), nid)
         if regions and regions[-1].nid == nid:
             regions[-1] = BootRegion(Range(regions[-1].range.start, end), kind, nid)

@@ -1,17 +1,16 @@
 """All readers over one source, and what their facts say together.
 
-A fact that one file hides often stands in another: a namespace's address (root only in sysfs) in the iomem tree, the page size in the
-ratio of zones to System RAM. Deductions are made only where they are certain; the others stay unknown.
+A fact that one file hides often stands in another: a namespace's address (root only in sysfs) in the iomem tree, the
+page size in the ratio of zones to System RAM. Deductions are made only where they are certain; the others stay unknown.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import InputError, UnreadableError
-from sparsemem.kernel.ioport import Resource
 from sparsemem.machine.description import (
     BootRegion,
     DaxFact,
@@ -35,6 +34,9 @@ from sparsemem.readers.ndctl import looks_like_ndctl, parse_ndctl
 from sparsemem.readers.proc import ONE_PAGE_SIZE, ProcFacts, read_proc
 from sparsemem.readers.source import DirectorySource, Source
 from sparsemem.readers.zoneinfo import parse_zoneinfo, zoneinfo_lines
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.ioport import Resource
 
 __all__ = ["HIDDEN", "HIDDEN_REMEDY", "Facts", "describe", "read_source"]
 
@@ -85,7 +87,9 @@ class Facts:
 
 
 def read_source(source: Source) -> MachineDescription:
-    """The machine in a tree. Raises InputError when there is none in it, UnreadableError when the kernel hid all that matters."""
+    """The machine in a tree. Raises InputError when there is none in it, UnreadableError when the kernel hid all that
+    matters.
+    """
     metadata = read_metadata(source)
     facts = Facts()
     proc = read_proc(source, metadata.page_size)
@@ -150,8 +154,8 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
             "no description of memory found",
             where=name,
             why=f"{first.source}: {first.where + ': ' if first.where else ''}{first.what}" if first else None,
-            remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or ndctl, daxctl "
-            "or lsmem JSON",
+            remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or ndctl, "
+            "daxctl or lsmem JSON",
         )
     notes = list(facts.notes)
     arch = proc.arch or log.arch or _arch_of_iomem(facts.iomem)
@@ -239,13 +243,12 @@ def _namespaces(facts: Facts) -> tuple[NamespaceFact, ...]:
         result.append(fact)
     daxes = [node for places in _named(facts.iomem, _DAX).values() for node, _ in places]
     for dev, node in lines.items():
-        match = _NAMESPACE.fullmatch(dev)
-        assert match is not None
-        follows = any(dax.start > node.end and dax.name == f"dax{match[1]}.{dev.partition('.')[2]}" for dax in daxes)
+        number, _, index = dev.removeprefix("namespace").partition(".")
+        follows = any(node.end < dax.start and dax.name == f"dax{number}.{index}" for dax in daxes)
         result.append(
             NamespaceFact(
                 dev=dev,
-                region="region" + match[1],
+                region=f"region{number}",
                 mode="devdax" if follows else "unknown",
                 range=None if follows else Range(node.start, node.end + 1),
                 size=None if follows else node.size,
@@ -255,7 +258,9 @@ def _namespaces(facts: Facts) -> tuple[NamespaceFact, ...]:
 
 
 def _regions(facts: Facts, namespaces: tuple[NamespaceFact, ...]) -> tuple[RegionFact, ...]:
-    """An address that sysfs hides: the pmem entry of the same size that holds the region's namespaces, or the only one of that size."""
+    """An address that sysfs hides: the pmem entry of the same size that holds the region's namespaces, or the only one
+    of that size.
+    """
     if facts.iomem is None or all(region.range for region in facts.regions):
         return facts.regions
     entries = [node for node in facts.iomem.children if _is_pmem(node)]
@@ -278,7 +283,8 @@ def _regions(facts: Facts, namespaces: tuple[NamespaceFact, ...]) -> tuple[Regio
 def _daxes(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
     """Fill in ranges from iomem, and take devices from there that no other source names.
 
-    kmem reserves only the whole memory blocks inside a device, so there a shorter iomem entry is not the device's range.
+    kmem reserves only the whole memory blocks inside a device, so there a shorter iomem entry is not the device's
+    range.
     """
     lines = _named(facts.iomem, _DAX)
     result = []

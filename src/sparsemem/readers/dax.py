@@ -1,17 +1,20 @@
 """``/sys/bus/dax/devices``: device-dax devices, their ranges and their driver.
 
-Linux kernel v7.2, drivers/dax/bus.c: ``mappingN/start`` and ``end`` (inclusive; root only, since v5.10), ``resource`` (the first range, root
-only), ``driver`` is ``device_dax`` or ``kmem``.
+Linux kernel v7.2, drivers/dax/bus.c: ``mappingN/start`` and ``end`` (inclusive; root only, since v5.10), ``resource``
+(the first range, root only), ``driver`` is ``device_dax`` or ``kmem``.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sparsemem.machine.description import DaxFact
 from sparsemem.ranges import Range
-from sparsemem.readers.source import Source
 from sparsemem.readers.text import hex_int, number
+
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = ["read_dax"]
 

@@ -23,10 +23,11 @@ WHAT = "give a directory or tarball of a machine, an iomem text, a boot log, or 
 
 
 def read_machine(path_or_source: str | os.PathLike[str] | Source = "/") -> MachineDescription:
-    """The machine in a directory (``/`` is this one), a tarball, an iomem text, a boot log, or ndctl, daxctl or lsmem JSON.
+    """The machine in a directory (``/`` is this one), a tarball, an iomem text, a boot log, or ndctl, daxctl or lsmem
+    JSON.
 
-    ``-`` is standard input. Raises UnreadableError for what cannot be opened or what the kernel hides, InputError for what cannot be
-    understood at all; everything less is a note in the description.
+    ``-`` is standard input. Raises UnreadableError for what cannot be opened or what the kernel hides, InputError for
+    what cannot be understood at all; everything less is a note in the description.
     """
     if isinstance(path_or_source, Source):
         return read_source(path_or_source)
@@ -50,7 +51,7 @@ def open_source(path: str | os.PathLike[str]) -> Source:
 
 
 def read_bytes(data: bytes, name: str) -> MachineDescription:
-    """The machine in the bytes of a file (tarball or text, perhaps compressed); ``name`` names it in notes and errors."""
+    """The machine in the bytes of a file (tarball or text, perhaps compressed); notes and errors call it ``name``."""
     plain, trouble = unpack(data)
     if is_tar(plain):
         return read_source(open_tar(plain, name, trouble))

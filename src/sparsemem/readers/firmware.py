@@ -1,4 +1,5 @@
-"""``/sys/firmware/memmap``: the firmware's memory map, as x86 kernels keep it for kexec (before ``memmap=`` and the like).
+"""``/sys/firmware/memmap``: the firmware's memory map, as x86 kernels keep it for kexec (before ``memmap=`` and the
+like).
 
 Linux kernel v6.1, drivers/firmware/memmap.c (``N/start``, ``N/end`` inclusive, ``N/type``) and arch/x86/kernel/e820.c,
 ``e820_type_to_string()``.
@@ -6,10 +7,14 @@ Linux kernel v6.1, drivers/firmware/memmap.c (``N/start``, ``N/end`` inclusive, 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsemem.machine.description import BootRegion
 from sparsemem.ranges import Range
-from sparsemem.readers.source import Source
 from sparsemem.readers.text import hex_int
+
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = ["read_firmware_memmap"]
 

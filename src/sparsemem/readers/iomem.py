@@ -1,8 +1,9 @@
 """``/proc/iomem``: the kernel's resource tree as text.
 
-The kernel indents two blanks a level and stops at its fifth level: what lies deeper is printed as deep as its parent, so there the
-ranges decide. A file that people edited or pasted may be indented by tabs, shifted, unsorted or contradictory: the tree made here
-is always sorted, disjoint and nested, covers every byte that the file names, and each repair leaves a note.
+The kernel indents two blanks a level and stops at its fifth level: what lies deeper is printed as deep as its parent,
+so there the ranges decide. A file that people edited or pasted may be indented by tabs, shifted, unsorted or
+contradictory: the tree made here is always sorted, disjoint and nested, covers every byte that the file names, and each
+repair leaves a note.
 
 Linux kernel v7.2, kernel/resource.c, ``r_show()``: the format and MAX_IORES_LEVEL.
 """
@@ -10,12 +11,16 @@ Linux kernel v7.2, kernel/resource.c, ``r_show()``: the format and MAX_IORES_LEV
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel.iomem_text import IomemEntry, tree_from_entries
-from sparsemem.kernel.ioport import Resource
 from sparsemem.machine.description import Note
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.ioport import Resource
 
 __all__ = ["IomemText", "looks_like_iomem", "parse_iomem"]
 
@@ -174,7 +179,7 @@ def _described(node: _Node) -> str:
 
 def _disjoint(siblings: list[_Node], notes: _Notes) -> list[_Node]:
     """Sorted siblings that share no byte: what lies inside another goes below it, what sticks out is cut."""
-    pairs = list(zip(siblings, siblings[1:], strict=False))
+    pairs = list(itertools.pairwise(siblings))
     if all(a.end < b.start for a, b in pairs):
         return siblings
     late = next((b for a, b in pairs if b.start < a.start), None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsemem.machine.description import Note
 from sparsemem.readers.text import printed_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["JsonReader", "load_documents"]
 
@@ -49,11 +51,11 @@ def _salvage(decoder: json.JSONDecoder, text: str, at: int) -> Any:
     stack: list[str] = []
     last: tuple[int, str] | None = None
     for match in _TOKEN.finditer(text, at):
-        token = match[0]
-        if token in "[{":
-            stack.append("]" if token == "[" else "}")
-        elif token in "]}":
-            if not stack or stack.pop() != token:
+        mark = match[0]
+        if mark in "[{":
+            stack.append("]" if mark == "[" else "}")
+        elif mark in "]}":
+            if not stack or stack.pop() != mark:
                 break
             last = match.end(), "".join(reversed(stack))
             if not stack:
@@ -120,7 +122,7 @@ class JsonReader:
         if self.rounded:
             self.note(
                 "",
-                f"{self.rounded} sizes were printed for people (-u) and are rounded to 2 decimals; list again without -u",
+                f"{self.rounded} sizes were printed for people (-u), rounded to 2 decimals; list again without -u",
             )
             self.rounded = 0
         return tuple(self.notes)

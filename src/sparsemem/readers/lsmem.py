@@ -1,7 +1,8 @@
 """``lsmem --json`` (util-linux), with or without ``-b`` and ``-a``: ranges of memory blocks in one state.
 
-A line is ``{"range": "0x...-0x...", "size": "3G", "state": "online", "removable": true, "block": "0-23"}``, and ``node`` and ``zones``
-("Normal", "Normal/Movable") with ``-o``. The block size is not in it: it follows from range and block numbers.
+A line is ``{"range": "0x...-0x...", "size": "3G", "state": "online", "removable": true, "block": "0-23"}``, and
+``node`` and ``zones`` ("Normal", "Normal/Movable") with ``-o``. The block size is not in it: it follows from range and
+block numbers.
 """
 
 from __future__ import annotations

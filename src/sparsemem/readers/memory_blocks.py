@@ -1,16 +1,19 @@
 """``/sys/devices/system/memory``: memory block devices, their size and the auto-online policy.
 
-Linux kernel v7.2, drivers/base/memory.c: ``block_size_bytes`` and ``phys_index`` are hexadecimal without 0x; a block's number is its
-``phys_index``, the address divided by the block size. The node is the link ``memoryN/nodeM``.
+Linux kernel v7.2, drivers/base/memory.c: ``block_size_bytes`` and ``phys_index`` are hexadecimal without 0x; a block's
+number is its ``phys_index``, the address divided by the block size. The node is the link ``memoryN/nodeM``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparsemem.machine.description import BlockFact
-from sparsemem.readers.source import Source
 from sparsemem.readers.text import hex_int
+
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = ["MemoryBlocks", "read_memory_blocks"]
 

@@ -16,7 +16,9 @@ METADATA = "sparsemem-capture.json"
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Architecture and page size (bytes) of the captured machine; ``remarks`` are (file, what) of what could not be captured."""
+    """Architecture and page size (bytes) of the captured machine; ``remarks`` are (file, what) of what could not be
+    captured.
+    """
 
     arch: str | None = None
     page_size: int | None = None

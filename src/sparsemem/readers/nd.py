@@ -1,18 +1,20 @@
 """``/sys/bus/nd/devices``: libnvdimm regions and namespaces, with the btt, pfn and dax devices that claim them.
 
-Linux kernel v7.2, drivers/nvdimm: ``region_devs.c``, ``namespace_devs.c``, ``pfn_devs.c``. A namespace's ``size`` is its raw extent; the
-claiming pfn or dax device knows what is left for data, and where (``resource``, root only). The seeds that the kernel keeps for the next
-``create-namespace`` have size 0 or no namespace and are no namespaces.
+Linux kernel v7.2, drivers/nvdimm: ``region_devs.c``, ``namespace_devs.c``, ``pfn_devs.c``. A namespace's ``size`` is
+its raw extent; the claiming pfn or dax device knows what is left for data, and where (``resource``, root only). The
+seeds that the kernel keeps for the next ``create-namespace`` have size 0 or no namespace and are no namespaces.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.machine.description import NamespaceFact, RegionFact
 from sparsemem.ranges import Range
-from sparsemem.readers.source import Source
 from sparsemem.readers.text import hex_int, number
+
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = ["read_nd"]
 
@@ -27,21 +29,15 @@ TYPES = {"4": "pmem", "5": "pmem", "6": "blk"}
 def read_nd(source: Source) -> tuple[tuple[RegionFact, ...], tuple[NamespaceFact, ...]]:
     """Regions and namespaces of a machine, in the order of their numbers."""
     before = set(source.unreadable)
-    regions = tuple(
-        fact for name in source.listdir(DIRECTORY, r"region\d{1,9}") if (fact := _region(source, name)) is not None
-    )
-    namespaces = tuple(
-        fact
-        for name in source.listdir(DIRECTORY, r"namespace\d{1,9}\.\d{1,9}")
-        if (fact := _namespace(source, name)) is not None
-    )
+    regions = [_region(source, name) for name in source.listdir(DIRECTORY, r"region\d{1,9}")]
+    namespaces = [_namespace(source, name) for name in source.listdir(DIRECTORY, r"namespace\d{1,9}\.\d{1,9}")]
     hidden = source.denied(before)
     if hidden:
         devices = ", ".join(dict.fromkeys(path.split("/")[-2] for path in hidden))
         source.note(
             DIRECTORY, f"addresses of {devices} cannot be read; run as root to see them", hidden[0].rpartition("/")[2]
         )
-    return regions, namespaces
+    return tuple(fact for fact in regions if fact), tuple(fact for fact in namespaces if fact)
 
 
 def _number(source: Source, device: str, attribute: str, *, quiet: bool = False) -> int | None:

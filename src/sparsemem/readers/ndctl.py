@@ -1,8 +1,8 @@
 """``ndctl list`` and ``daxctl list``: regions, namespaces and dax devices as JSON.
 
-Any nesting is accepted (``-R``, ``-N``, ``-RN``, ``-BRNDv``, ``daxctl list -RD``): an object is known by its ``dev`` or ``chardev``. A
-namespace's ``size`` is what is left for data; its raw extent and its place are not in the listing, only a region's or a dax mapping's
-are (with ``-v`` and ``-M``). ndctl 60 to 81, ``ndctl/json.c`` and ``daxctl/json.c``.
+Any nesting is accepted (``-R``, ``-N``, ``-RN``, ``-BRNDv``, ``daxctl list -RD``): an object is known by its ``dev`` or
+``chardev``. A namespace's ``size`` is what is left for data; its raw extent and its place are not in the listing, only
+a region's or a dax mapping's are (with ``-v`` and ``-M``). ndctl 60 to 81, ``ndctl/json.c`` and ``daxctl/json.c``.
 """
 
 from __future__ import annotations

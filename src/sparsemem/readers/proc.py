@@ -1,7 +1,7 @@
 """``/proc``: command line, kernel release, and what tells the architecture and the page size.
 
-The kernel prints no page size there. It follows from the architecture where that has only one, from a kernel configuration, or from the
-zones (in pages) against System RAM in the iomem tree (in bytes).
+The kernel prints no page size there. It follows from the architecture where that has only one, from a kernel
+configuration, or from the zones (in pages) against System RAM in the iomem tree (in bytes).
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sparsemem.readers.source import Source
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = [
     "ProcFacts",
@@ -36,7 +38,8 @@ _SUFFIX = re.compile(
 _COMPILER = re.compile(r"\((x86_64|aarch64|powerpc64le|powerpc64|s390x|riscv64|loongarch64)-(?:\w+-)*gcc")
 _VERSION = re.compile(r"Linux version (\S{1,200})")
 _CONFIG_ARCH = {
-    "X86_64": "x86_64", "ARM64": "arm64", "PPC64": "ppc64", "S390": "s390x", "64BIT_RISCV": "riscv64", "LOONGARCH": "loongarch",
+    "X86_64": "x86_64", "ARM64": "arm64", "PPC64": "ppc64", "S390": "s390x", "64BIT_RISCV": "riscv64",
+    "LOONGARCH": "loongarch",
 }  # fmt: skip
 _CONFIG = re.compile(r"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
 _CPU_KEYS = re.compile(

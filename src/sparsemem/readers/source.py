@@ -1,8 +1,8 @@
 """Where a machine's files come from: one interface over a directory and a tarball.
 
-A source never raises for what it finds: a missing file is None, an unreadable one is None and a located note. Links are followed inside
-the root only (an absolute link means the root, ``..`` stops there), as ``chroot`` would. Nothing here can block: only regular files
-are opened.
+A source never raises for what it finds: a missing file is None, an unreadable one is None and a located note. Links are
+followed inside the root only (an absolute link means the root, ``..`` stops there), as ``chroot`` would. Nothing here
+can block: only regular files are opened.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.machine.description import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["MAX_FILE", "DirectorySource", "Entry", "MemorySource", "Source"]
 
@@ -24,13 +26,13 @@ _MAX_LINKS = 40
 
 
 class Entry(NamedTuple):
-    """What a recording source saw at a path: ``kind`` is file, dir or link; ``data`` the content or the link's target."""
+    """What is at a path: ``kind`` is file, dir, link or special; ``data`` the content or the link's target."""
 
     kind: str
     data: bytes = b""
 
 
-class _Failure(Exception):
+class _UnusableError(Exception):
     """A path that exists and cannot be used."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -77,8 +79,8 @@ class Source:
     ) -> str | None:
         """The file as text (invalid UTF-8 replaced), or None when it is missing or unreadable.
 
-        ``keep`` reduces a long or private file to what readers need, before anything else sees it. ``quiet`` leaves an unreadable file
-        to the caller, which finds it in ``unreadable``.
+        ``keep`` reduces a long or private file to what readers need, before anything else sees it. ``quiet`` leaves an
+        unreadable file to the caller, which finds it in ``unreadable``.
         """
         data = self._get(path, limit, quiet)
         if data is None:
@@ -107,13 +109,15 @@ class Source:
         return (text.strip("\0 \t\r\n") or None) if text is not None else None
 
     def listdir(self, path: str, pattern: str = "") -> list[str]:
-        """Names in a directory that match the whole regular expression, in natural order; empty when there is no such directory."""
+        """Names in a directory that match the whole regular expression, in natural order; empty when there is no such
+        directory.
+        """
         try:
             real = self._resolve(path)
             if real is None or self._kind(real) != "dir":
                 return []
             names = list(self._names(real))
-        except (_Failure, OSError) as error:
+        except (_UnusableError, OSError) as error:
             self._failed(path, error, False)
             return []
         if pattern:
@@ -121,7 +125,7 @@ class Source:
             names = [name for name in names if match(name)]
         if self.trace is not None:
             for name in names:
-                self._record(f"{real}/{name}" if real else name)
+                self._record(f"{real}/{name}" if real else name, self.trace)
         return sorted(names, key=_natural)
 
     def readlink(self, path: str) -> str | None:
@@ -135,7 +139,7 @@ class Source:
             if self._kind(link) != "link":
                 return None
             target = self._target(link)
-        except (_Failure, OSError) as error:
+        except (_UnusableError, OSError) as error:
             self._failed(path, error, False)
             return None
         if self.trace is not None:
@@ -148,23 +152,22 @@ class Source:
         return sorted(path for path, why in self.unreadable.items() if path not in before and why in words)
 
     def driver(self, device: str) -> str | None:
-        """The driver bound to a device of sysfs: where its ``driver`` link points, else ``DRIVER=`` in its ``uevent``."""
+        """The driver bound to a device: where its ``driver`` link points, else ``DRIVER=`` in its ``uevent``."""
         target = self.readlink(f"{device}/driver")
         if target is not None:
             return target.rstrip("/").rpartition("/")[2] or None
         uevent = self.value(f"{device}/uevent")
         if uevent is None:
             return None
-        return next(
-            (line[len("DRIVER=") :].strip() for line in uevent.splitlines() if line.startswith("DRIVER=")), None
-        )
+        match = re.search(r"^DRIVER=(.+)$", uevent, re.MULTILINE)
+        return match[1].strip() if match else None
 
     def realpath(self, path: str) -> str | None:
         """``path`` without links, inside the root, with a leading slash; None when it does not exist."""
         try:
             real = self._resolve(path)
             return None if real is None or self._kind(real) is None else "/" + real
-        except (_Failure, OSError) as error:
+        except (_UnusableError, OSError) as error:
             self._failed(path, error, False)
             return None
 
@@ -173,17 +176,16 @@ class Source:
         try:
             real = self._resolve(path)
             return real is not None and self._kind(real) == "dir"
-        except (_Failure, OSError):
+        except (_UnusableError, OSError):
             return False
 
-    def _record(self, real: str) -> None:
-        assert self.trace is not None
+    def _record(self, real: str, trace: dict[str, Entry]) -> None:
         try:
             kind = self._kind(real)
             if kind == "dir":
-                self.trace.setdefault(real, Entry("dir"))
+                trace.setdefault(real, Entry("dir"))
             elif kind == "link":
-                self.trace[real] = Entry("link", self._target(real).encode("utf-8", "surrogateescape"))
+                trace[real] = Entry("link", self._target(real).encode("utf-8", "surrogateescape"))
         except OSError:
             return
 
@@ -194,9 +196,9 @@ class Source:
             if real is None or kind is None:
                 return None
             if kind != "file":
-                raise _Failure(path, "a directory" if kind == "dir" else "not a regular file; not opened")
+                raise _UnusableError(path, "a directory" if kind == "dir" else "not a regular file; not opened")
             data = self._read(real, limit + 1)
-        except (_Failure, OSError) as error:
+        except (_UnusableError, OSError) as error:
             self._failed(path, error, quiet)
             return None
         if len(data) > limit:
@@ -211,13 +213,13 @@ class Source:
                 return
             why = (error.strerror or type(error).__name__).lower()
         else:
-            why = error.why if isinstance(error, _Failure) else str(error)
+            why = error.why if isinstance(error, _UnusableError) else str(error)
         self.unreadable["/" + path.strip("/")] = why
         if not quiet:
             self.note(path, f"cannot be read: {why}")
 
     def _resolve(self, path: str) -> str | None:
-        """The path without links; None when a component is missing. Raises _Failure for a loop of links."""
+        """The path without links; None when a component is missing. Raises _UnusableError for a loop of links."""
         path = path.strip("/")
         done = self._resolved.get(path)
         if done is not None:
@@ -244,7 +246,7 @@ class Source:
                 continue
             links += 1
             if links > _MAX_LINKS:
-                raise _Failure(path, "too many links (a loop?)")
+                raise _UnusableError(path, "too many links (a loop?)")
             target = self._target(following)
             if self.trace is not None:
                 self.trace[following] = Entry("link", target.encode("utf-8", "surrogateescape"))
@@ -252,7 +254,7 @@ class Source:
                 current = ""
             todo.extend(reversed(target.split("/")))
             if len(todo) > 4096:
-                raise _Failure(path, "its links expand without end")
+                raise _UnusableError(path, "its links expand without end")
         if len(self._resolved) < 1 << 20:
             self._resolved[path] = current
             self._resolved.setdefault(current, current)
@@ -283,7 +285,7 @@ class DirectorySource(Source):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError as error:  # an embedded NUL
-            raise _Failure(path, str(error)) from None
+            raise _UnusableError(path, str(error)) from None
         if stat.S_ISREG(mode):
             return "file"
         return "dir" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "special"
@@ -299,7 +301,7 @@ class DirectorySource(Source):
         fd = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise _Failure(path, "not a regular file; not opened")
+                raise _UnusableError(path, "not a regular file; not opened")
             chunks, size = [], 0
             while size < limit and (chunk := os.read(fd, min(limit - size, 1 << 20))):
                 chunks.append(chunk)

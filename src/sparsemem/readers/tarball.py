@@ -1,7 +1,7 @@
 """A tarball as a source: read in memory, nothing unpacked, no member trusted.
 
-Devices and FIFOs are no files, names that leave the archive are refused, sizes are limited both before and after decompression, and
-a truncated archive gives what came before the break.
+Devices and FIFOs are no files, names that leave the archive are refused, sizes are limited both before and after
+decompression, and a truncated archive gives what came before the break.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ MAX_MEMBERS = 1 << 20
 
 
 def unpack(data: bytes) -> tuple[bytes, str | None]:
-    """Undo gzip, xz or bzip2 (by magic), up to MAX_UNPACKED bytes. The second value says what went wrong, if anything did."""
+    """Undo gzip, xz or bzip2 (by magic), up to MAX_UNPACKED bytes. The second value says what went wrong, if anything
+    did.
+    """
     if data[:2] == b"\x1f\x8b":
         return _inflate(data)
     if data[:6] == b"\xfd7zXZ\0":
-        return _stream(lzma.LZMADecompressor(memlimit=1 << 29), data, (lzma.LZMAError,))
+        return _stream(lzma.LZMADecompressor(memlimit=1 << 29), data)
     if data[:3] == b"BZh":
-        return _stream(bz2.BZ2Decompressor(), data, (OSError, ValueError))
+        return _stream(bz2.BZ2Decompressor(), data)
     return data, None
 
 
@@ -38,21 +40,19 @@ def _inflate(data: bytes) -> tuple[bytes, str | None]:
         plain = decoder.decompress(data, MAX_UNPACKED)
     except zlib.error as error:
         decoder = zlib.decompressobj(31)
-        plain = bytearray()
+        parts = bytearray()
         try:
             for at in range(0, len(data), 4096):
-                plain += decoder.decompress(data[at : at + 4096], MAX_UNPACKED - len(plain))
-                if len(plain) >= MAX_UNPACKED:
+                parts += decoder.decompress(data[at : at + 4096], MAX_UNPACKED - len(parts))
+                if len(parts) >= MAX_UNPACKED:
                     break
         except zlib.error:
             pass
-        return bytes(plain), f"damaged: {error}"
+        return bytes(parts), f"damaged: {error}"
     return plain, _trouble(decoder.eof, bool(decoder.unconsumed_tail))
 
 
-def _stream(
-    decoder: lzma.LZMADecompressor | bz2.BZ2Decompressor, data: bytes, errors: tuple[type[Exception], ...]
-) -> tuple[bytes, str | None]:
+def _stream(decoder: lzma.LZMADecompressor | bz2.BZ2Decompressor, data: bytes) -> tuple[bytes, str | None]:
     plain = bytearray()
     at = 0
     try:
@@ -62,7 +62,7 @@ def _stream(
                 break
             at += len(chunk)
             plain += decoder.decompress(chunk, MAX_UNPACKED - len(plain))
-    except (*errors, EOFError, MemoryError) as error:
+    except (lzma.LZMAError, OSError, ValueError, EOFError, MemoryError) as error:
         return bytes(plain), f"damaged: {error}"
     return bytes(plain), _trouble(decoder.eof, len(plain) >= MAX_UNPACKED)
 

@@ -39,7 +39,8 @@ def hex_int(text: str | None) -> int | None:
 
 
 def printed_size(value: object) -> tuple[int, bool] | None:
-    """Bytes of a JSON size and whether the tool rounded it: ``14680064``, ``"0x100000"``, ``"14.00 MiB (14.68 MB)"``, ``"3G"``."""
+    """Bytes of a JSON size and whether the tool rounded it: ``14680064``, ``"0x100000"``, ``"14.00 MiB (14.68 MB)"``,
+    ``"3G"``."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

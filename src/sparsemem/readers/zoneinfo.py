@@ -1,7 +1,7 @@
 """``/proc/zoneinfo``: spans and page counts of zones.
 
-Linux kernel v7.2, mm/vmstat.c, ``zoneinfo_show_print()``: the line ``start_pfn:`` is printed for populated zones only, so a
-ZONE_DEVICE, which never counts present pages, shows its span without a start.
+Linux kernel v7.2, mm/vmstat.c, ``zoneinfo_show_print()``: the line ``start_pfn:`` is printed for populated zones only,
+so a ZONE_DEVICE, which never counts present pages, shows its span without a start.
 """
 
 from __future__ import annotations

@@ -9,7 +9,11 @@ __all__ = ["Rule"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of memory hotplug. ``functions``: the kernel functions that enforce it; ``source``: commit, or file and tree read."""
+    """A rule of memory hotplug.
+
+    ``functions``: the kernel functions that enforce it; ``source``: the commit, or the file and the trees read; ``errnos``: what a
+    refusal by it answers, in any release (empty for a rule that refuses nothing).
+    """
 
     id: str
     title: str
@@ -18,6 +22,7 @@ class Rule:
     source: str
     since: str | None = None
     until: str | None = None
+    errnos: tuple[str, ...] = ()
 
     @property
     def kernels(self) -> str:

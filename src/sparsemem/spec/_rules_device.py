@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
         ("memremap_pages",),
         f"mm/memremap.c {_READ}",
         since="5.10",
+        errnos=("EINVAL",),
     ),
     Rule(
         "pgmap-type",
@@ -28,6 +29,7 @@ RULES: tuple[Rule, ...] = (
         " fsdax a kernel with FS_DAX.",
         ("memremap_pages",),
         f"mm/memremap.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "pgmap-teardown",
@@ -36,6 +38,7 @@ RULES: tuple[Rule, ...] = (
         ("memremap_pages", "devm_memremap_pages"),
         "mm/memremap.c (read in 5.10)",
         until="5.16",
+        errnos=("EINVAL",),
     ),
     Rule(
         "folio-size",
@@ -43,6 +46,7 @@ RULES: tuple[Rule, ...] = (
         "The map asks for folios larger than this kernel supports.",
         ("memremap_pages",),
         "mm/memremap.c (read in 7.2)",
+        errnos=("EINVAL",),
     ),
     Rule(
         "conflicting-mapping",
@@ -51,6 +55,7 @@ RULES: tuple[Rule, ...] = (
         " at the ends of the range widened to whole sections, so a neighbour in the same section conflicts too.)",
         ("pagemap_range", "devm_memremap_pages"),
         f"mm/memremap.c {_READ}; kernel/memremap.c before",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "mixed-region",
@@ -61,6 +66,7 @@ RULES: tuple[Rule, ...] = (
         ("pagemap_range", "devm_memremap_pages", "region_intersects"),
         'mm/memremap.c (read in 5.10, 6.1, 6.12, 7.2); exact range since 7cc7867fb061 ("mm/devm_memremap_pages: enable'
         ' sub-section remap") (in v5.3)',
+        errnos=("ENXIO",),
     ),
     Rule(
         "ram-region",
@@ -68,6 +74,7 @@ RULES: tuple[Rule, ...] = (
         "The whole range is System RAM already. Up to 4.20 the kernel then pretended success and handed out the RAM.",
         ("pagemap_range", "devm_memremap_pages", "region_intersects"),
         f"mm/memremap.c {_READ}",
+        errnos=("ENXIO",),
     ),
     Rule(
         "altmap-multiple-ranges",
@@ -76,6 +83,7 @@ RULES: tuple[Rule, ...] = (
         ("pagemap_range",),
         f"mm/memremap.c {_READ}",
         since="5.10",
+        errnos=("EINVAL",),
     ),
     Rule(
         "altmap-leak",
@@ -92,6 +100,7 @@ RULES: tuple[Rule, ...] = (
         ("memremap_compat_align",),
         _COMPAT,
         since="5.7",
+        errnos=("EINVAL", "EOPNOTSUPP"),
     ),
     Rule(
         "device-resource-busy",
@@ -100,6 +109,7 @@ RULES: tuple[Rule, ...] = (
         " memory that is still online, or a firmware entry that calls it RAM.",
         ("pmem_attach_disk", "dax_pmem", "dev_dax_kmem_probe", "__request_region"),
         f"drivers/nvdimm/pmem.c, drivers/dax {_READ}",
+        errnos=("EBUSY",),
     ),
     Rule(
         "region-mapping-alignment",
@@ -107,6 +117,7 @@ RULES: tuple[Rule, ...] = (
         "Start and size of every DIMM range that the firmware puts into a region must be multiples of a page.",
         ("nd_region_create",),
         f"drivers/nvdimm/region_devs.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "region-align",
@@ -117,6 +128,7 @@ RULES: tuple[Rule, ...] = (
         ("__size_store", "default_align", "align_store"),
         f"drivers/nvdimm/namespace_devs.c, region_devs.c {_READ}",
         since="5.7",
+        errnos=("EINVAL",),
     ),
     Rule(
         "interleave-size",
@@ -131,6 +143,7 @@ RULES: tuple[Rule, ...] = (
         "Free space of a region may be split; a labelled namespace is one extent on each DIMM.",
         ("__size_store", "scan_allocate"),
         f"drivers/nvdimm/namespace_devs.c {_READ}",
+        errnos=("ENOSPC", "ENXIO"),
     ),
     Rule(
         "namespace-alignment",
@@ -140,6 +153,7 @@ RULES: tuple[Rule, ...] = (
         ("nvdimm_namespace_common_probe",),
         f"drivers/nvdimm/claim.c, namespace_devs.c {_READ}; {_COMPAT}",
         since="5.7",
+        errnos=("EOPNOTSUPP",),
     ),
     Rule(
         "namespace-size",
@@ -147,6 +161,7 @@ RULES: tuple[Rule, ...] = (
         "4 MiB in 4.x kernels, later one page; what is left after the metadata must not be empty.",
         ("nvdimm_namespace_common_probe",),
         f"drivers/nvdimm/namespace_devs.c {_READ}",
+        errnos=("ENODEV",),
     ),
     Rule(
         "namespace-busy",
@@ -154,6 +169,7 @@ RULES: tuple[Rule, ...] = (
         "Size, uuid or alignment change only while no driver is bound and nothing claims it.",
         ("size_store", "uuid_store", "align_store"),
         f"drivers/nvdimm/namespace_devs.c {_READ}",
+        errnos=("EBUSY",),
     ),
     Rule(
         "section-padding",
@@ -171,6 +187,7 @@ RULES: tuple[Rule, ...] = (
         " start and end at memremap_compat_align().",
         ("nd_pfn_validate",),
         f"drivers/nvdimm/pfn_devs.c {_READ}",
+        errnos=("EOPNOTSUPP", "ENXIO"),
     ),
     Rule(
         "info-block-capacity",
@@ -178,6 +195,7 @@ RULES: tuple[Rule, ...] = (
         "Metadata and page array must leave room for data: a namespace of 1 GiB with 1 GiB alignment has none.",
         ("nd_pfn_validate", "nd_pfn_init"),
         f"drivers/nvdimm/pfn_devs.c {_READ}",
+        errnos=("ENXIO", "EOPNOTSUPP", "EBUSY"),
     ),
     Rule(
         "info-block-page-size",
@@ -187,6 +205,7 @@ RULES: tuple[Rule, ...] = (
         'Linux kernel commit edbb52c24441 ("libnvdimm/pfn_dev: Add page size and struct page size to pfn superblock")'
         " (in v5.4)",
         since="5.4",
+        errnos=("EOPNOTSUPP",),
     ),
     Rule(
         "info-block-settings",
@@ -194,6 +213,7 @@ RULES: tuple[Rule, ...] = (
         "Mode or alignment of the existing info block differ from the request.",
         ("nd_pfn_validate",),
         f"drivers/nvdimm/pfn_devs.c {_READ}",
+        errnos=("EOPNOTSUPP", "EINVAL"),
     ),
     Rule(
         "supported-alignment",
@@ -201,6 +221,7 @@ RULES: tuple[Rule, ...] = (
         "Page size, 2 MiB with transparent huge pages, 1 GiB with huge PUDs (x86-64).",
         ("nd_pfn_validate", "align_store"),
         f"drivers/nvdimm/pfn_devs.c {_READ}",
+        errnos=("EINVAL", "EOPNOTSUPP"),
     ),
     Rule(
         "page-map-debug",
@@ -208,6 +229,7 @@ RULES: tuple[Rule, ...] = (
         "If struct page is larger than 64 bytes, the reserved area would not hold the page array.",
         ("nd_pfn_init",),
         "drivers/nvdimm/pfn_devs.c (read in 6.1, 6.12, 7.2)",
+        errnos=("EINVAL",),
     ),
     Rule(
         "dax-region-conflict",
@@ -215,6 +237,7 @@ RULES: tuple[Rule, ...] = (
         "Another dax region already covers these addresses.",
         ("alloc_dax_region",),
         "drivers/dax/bus.c (read in 6.12, 7.2)",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "dax-region-alignment",
@@ -222,6 +245,7 @@ RULES: tuple[Rule, ...] = (
         "Start and length of a dax region must be multiples of its alignment.",
         ("alloc_dax_region",),
         f"drivers/dax/bus.c {_READ}",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "dax-alignment",
@@ -231,6 +255,7 @@ RULES: tuple[Rule, ...] = (
         ("alloc_is_aligned", "size_store", "check_vma"),
         f"drivers/dax {_READ}",
         since="5.10",
+        errnos=("EINVAL", "ENXIO"),
     ),
     Rule(
         "kmem-node",
@@ -238,6 +263,7 @@ RULES: tuple[Rule, ...] = (
         "Without a NUMA node for its addresses (SRAT, CEDT or HMAT) a dax device can not become System RAM.",
         ("dev_dax_kmem_probe",),
         f"drivers/dax/kmem.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "kmem-alignment",
@@ -247,6 +273,7 @@ RULES: tuple[Rule, ...] = (
         ("dax_kmem_range", "dev_dax_kmem_probe"),
         f"drivers/dax/kmem.c {_READ}",
         since="5.1",
+        errnos=("EINVAL",),
     ),
     Rule(
         "kmem-removal",
@@ -256,6 +283,7 @@ RULES: tuple[Rule, ...] = (
         ("dev_dax_kmem_remove",),
         f"drivers/dax/kmem.c {_READ}",
         since="5.3",
+        errnos=("EBUSY",),
     ),
     Rule(
         "soft-reserved-order",
@@ -280,5 +308,6 @@ RULES: tuple[Rule, ...] = (
         ("alloc_hpa",),
         "drivers/cxl/core/region.c (read in 6.1, 6.12, 7.2)",
         since="6.0",
+        errnos=("ERANGE", "ENOSPC"),
     ),
 )

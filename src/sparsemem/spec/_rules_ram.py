@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
         " and not zero. Sub-section hotplug changed nothing here: it is for device memory.",
         ("check_hotplug_memory_range",),
         f"mm/memory_hotplug.c {_READ}; up to 4.16 the unit was a section",
+        errnos=("EINVAL",),
     ),
     Rule(
         "memory-block-size",
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
         "Before memory is added its range is reserved in /proc/iomem. A busy entry that overlaps it refuses the add.",
         ("register_memory_resource", "__request_region"),
         f"mm/memory_hotplug.c, kernel/resource.c {_READ}",
+        errnos=("EEXIST",),
     ),
     Rule(
         "resource-name",
@@ -42,6 +44,7 @@ RULES: tuple[Rule, ...] = (
         ("add_memory_driver_managed",),
         f"mm/memory_hotplug.c {_READ}",
         since="5.8",
+        errnos=("EINVAL",),
     ),
     Rule(
         "node-impossible",
@@ -51,6 +54,7 @@ RULES: tuple[Rule, ...] = (
         ("add_memory_resource",),
         f"mm/memory_hotplug.c {_READ}",
         since="5.10",
+        errnos=("EINVAL",),
     ),
     Rule(
         "group-unknown",
@@ -59,6 +63,7 @@ RULES: tuple[Rule, ...] = (
         ("add_memory_resource", "memory_group_find_by_id"),
         "mm/memory_hotplug.c (read in 6.1, 6.12, 7.2)",
         since="5.15",
+        errnos=("EINVAL",),
     ),
     Rule(
         "group-invalid",
@@ -68,6 +73,7 @@ RULES: tuple[Rule, ...] = (
         ("memory_group_register_static", "memory_group_register_dynamic"),
         "drivers/base/memory.c (read in 6.1, 6.12, 7.2)",
         since="5.15",
+        errnos=("EINVAL",),
     ),
     Rule(
         "group-busy",
@@ -76,6 +82,7 @@ RULES: tuple[Rule, ...] = (
         ("memory_group_unregister",),
         "drivers/base/memory.c (read in 6.1, 6.12, 7.2)",
         since="5.15",
+        errnos=("EBUSY",),
     ),
     Rule(
         "memory-limit",
@@ -83,6 +90,7 @@ RULES: tuple[Rule, ...] = (
         "While the system boots, memory above a limit given with mem= is refused.",
         ("register_memory_resource",),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("E2BIG",),
     ),
     Rule(
         "memmap-on-memory-unsupported",
@@ -94,6 +102,7 @@ RULES: tuple[Rule, ...] = (
         ("mhp_supports_memmap_on_memory", "add_memory_resource"),
         "mm/memory_hotplug.c (read in 6.1, 6.12, 7.2)",
         since="5.14",
+        errnos=("EINVAL",),
     ),
     Rule(
         "memmap-on-memory-granularity",
@@ -103,6 +112,7 @@ RULES: tuple[Rule, ...] = (
         ("try_remove_memory",),
         "mm/memory_hotplug.c (read in 6.1, 6.12, 7.2)",
         since="5.14",
+        errnos=("EINVAL",),
     ),
     Rule(
         "block-exists",
@@ -110,6 +120,7 @@ RULES: tuple[Rule, ...] = (
         "A block device of the range exists already; those created in this call are undone.",
         ("create_memory_block_devices", "add_memory_block"),
         f"drivers/base/memory.c {_READ}",
+        errnos=("EEXIST",),
     ),
     Rule(
         "block-device-alignment",
@@ -117,6 +128,7 @@ RULES: tuple[Rule, ...] = (
         "Creating or removing block devices for part of a block is a bug of the caller.",
         ("create_memory_block_devices", "remove_memory_block_devices"),
         f"drivers/base/memory.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "block-online",
@@ -124,6 +136,7 @@ RULES: tuple[Rule, ...] = (
         "Every memory block of the range must be offline before the range can be removed.",
         ("try_remove_memory", "check_memblock_offlined_cb"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EBUSY",),
     ),
     Rule(
         "block-state",
@@ -131,6 +144,7 @@ RULES: tuple[Rule, ...] = (
         "Onlining needs an offline block, offlining an online one; writing the state it already has is refused.",
         ("state_store", "memory_block_change_state"),
         f"drivers/base/memory.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "block-state-word",
@@ -138,6 +152,7 @@ RULES: tuple[Rule, ...] = (
         "/sys/devices/system/memory/memoryN/state takes online, online_kernel, online_movable or offline.",
         ("state_store", "mhp_online_type_from_str"),
         f"drivers/base/memory.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "online-span-alignment",
@@ -146,6 +161,7 @@ RULES: tuple[Rule, ...] = (
         " pageblock).",
         ("online_pages", "offline_pages"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "memory-holes",
@@ -155,6 +171,7 @@ RULES: tuple[Rule, ...] = (
         ("offline_pages", "walk_system_ram_range"),
         f"mm/memory_hotplug.c {_READ}",
         since="5.5",
+        errnos=("EINVAL",),
     ),
     Rule(
         "multizone-block",
@@ -163,6 +180,7 @@ RULES: tuple[Rule, ...] = (
         " or 4 GiB on x86-64) or with two nodes stays online.",
         ("offline_pages", "memory_block_offline"),
         f"mm/memory_hotplug.c, drivers/base/memory.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "isolation-failure",
@@ -171,6 +189,7 @@ RULES: tuple[Rule, ...] = (
         " that fail.",
         ("start_isolate_page_range", "offline_pages"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EBUSY",),
     ),
     Rule(
         "unmovable-page",
@@ -178,6 +197,7 @@ RULES: tuple[Rule, ...] = (
         "Pages of a block that goes offline are migrated. One that appears and can not be migrated ends the attempt.",
         ("offline_pages", "scan_movable_pages"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EBUSY",),
     ),
     Rule(
         "notifier-refused",
@@ -192,6 +212,7 @@ RULES: tuple[Rule, ...] = (
         "On arm64 memory that was present at boot can be neither offlined nor removed.",
         ("prevent_bootmem_remove_notifier",),
         f"arch/arm64/mm/mmu.c {_READ}",
+        errnos=("EPERM",),
     ),
     Rule(
         "hwpoisoned-block",
@@ -199,6 +220,7 @@ RULES: tuple[Rule, ...] = (
         "A block in which a page was poisoned by a hardware error is not put online again.",
         ("memory_block_online",),
         "drivers/base/memory.c (read in 6.1, 6.12, 7.2)",
+        errnos=("EHWPOISON",),
     ),
     Rule(
         "removal-alignment",
@@ -207,5 +229,6 @@ RULES: tuple[Rule, ...] = (
         "offline_and_remove_memory() refuses it instead.",
         ("try_remove_memory", "offline_and_remove_memory"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EINVAL",),
     ),
 )

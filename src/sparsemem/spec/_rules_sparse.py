@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
         ("section_activate", "fill_subsection_map"),
         _SUBSECTION,
         since="5.3",
+        errnos=("EEXIST",),
     ),
     Rule(
         "section-exists",
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
         ("__add_section", "sparse_add_one_section", "__add_pages"),
         "mm/memory_hotplug.c and mm/sparse.c before ba72b4c8cf60 (in v5.3)",
         until="5.2",
+        errnos=("EEXIST",),
     ),
     Rule(
         "empty-range",
@@ -39,6 +41,7 @@ RULES: tuple[Rule, ...] = (
         ("fill_subsection_map",),
         _SUBSECTION,
         since="5.3",
+        errnos=("EINVAL",),
     ),
     Rule(
         "subsection-inactive",
@@ -48,6 +51,7 @@ RULES: tuple[Rule, ...] = (
         ("section_deactivate", "clear_subsection_map"),
         _SUBSECTION,
         since="5.3",
+        errnos=("EINVAL",),
     ),
     Rule(
         "vmemmap-alignment",
@@ -57,6 +61,7 @@ RULES: tuple[Rule, ...] = (
         ("__populate_section_memmap",),
         'Linux kernel commit 6cda72047ea4 ("mm/sparse: only sub-section aligned range would be populated") (in v5.9)',
         since="5.9",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "allocation-failure",
@@ -65,6 +70,7 @@ RULES: tuple[Rule, ...] = (
         " provides it), resources, device structures. Any of these allocations may fail.",
         ("sparse_index_init", "section_activate", "populate_section_memmap"),
         "mm/sparse.c (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "altmap-exhausted",
@@ -73,6 +79,7 @@ RULES: tuple[Rule, ...] = (
         " the reserved area is used up, the add fails.",
         ("vmemmap_populate", "altmap_alloc_block_buf"),
         "mm/sparse-vmemmap.c, arch/x86/mm/init_64.c (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("ENOMEM",),
     ),
     Rule(
         "early-section-memmap",
@@ -110,6 +117,7 @@ RULES: tuple[Rule, ...] = (
         ("check_pfn_span", "__add_pages", "__remove_pages"),
         "mm/memory_hotplug.c, prepared for ba72b4c8cf60 (in v5.3)",
         since="5.3",
+        errnos=("EINVAL",),
     ),
     Rule(
         "section-span-alignment",
@@ -128,6 +136,7 @@ RULES: tuple[Rule, ...] = (
         ("mhp_range_allowed", "check_hotplug_memory_addressable", "add_pages"),
         "mm/memory_hotplug.c (read in 5.10, 6.1, 6.12, 7.2)",
         since="5.4",
+        errnos=("E2BIG", "EINVAL", "ERANGE"),
     ),
     Rule(
         "altmap-invalid",
@@ -136,6 +145,7 @@ RULES: tuple[Rule, ...] = (
         " added, and the reserved and free pages together must fit in the range.",
         ("__add_pages",),
         "mm/memory_hotplug.c (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("EINVAL",),
     ),
     Rule(
         "pgprot-missing",
@@ -144,6 +154,7 @@ RULES: tuple[Rule, ...] = (
         ("__add_pages",),
         "mm/memory_hotplug.c (read in 5.10, 6.1, 6.12, 7.2)",
         since="5.7",
+        errnos=("EINVAL",),
     ),
     Rule(
         "physmem-limit",

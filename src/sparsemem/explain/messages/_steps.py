@@ -6,7 +6,8 @@ from sparsemem.explain.records import Step
 
 __all__ = ["BLOCK_SIZE", "DMESG", "DOCTOR", "IOMEM", "LIST", "REGION_ALIGN", "SUBSECTION_KERNEL"]
 
-IOMEM = Step("See what owns the range, as root (without root every address reads zero).", ("sudo", "cat", "/proc/iomem"))
+IOMEM = Step("See what owns the range, as root (without root every address reads zero).", ("sudo", "cat",
+"/proc/iomem"))
 LIST = Step("See the regions and namespaces with their sizes and alignment.", ("ndctl", "list", "-NRi", "-v"))
 DMESG = Step("The reason stands in the kernel log; read its last lines.", ("dmesg",))
 BLOCK_SIZE = Step(
@@ -21,4 +22,5 @@ DOCTOR = Step("Let the doctor look at the whole machine.", ("sparsemem", "doctor
 SUBSECTION_KERNEL = Step(
     "Boot kernel 5.3 or later: there the unit is a sub-section of 2 MiB. Ask first what it would do with this layout.",
     ("sparsemem", "doctor", "--kernel", "6.1"),
+    until="5.2",
 )

@@ -1,0 +1,308 @@
+"""From a description of a real machine to a machine that can be asked questions.
+
+The iomem tree becomes the boot layout, without what drivers hot-plugged; namespaces, dax devices and kmem memory are then mapped on
+the model by the kernel's own functions, so that another kernel (``--kernel``) answers for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sparsemem.errors import InputError, UsageError
+from sparsemem.kernel.ioport import (
+    IORES_DESC_NONE,
+    IORESOURCE_BUSY,
+    IORESOURCE_SYSRAM_DRIVER_MANAGED,
+    IORESOURCE_SYSTEM_RAM,
+    RESOURCE_SIZE_MAX,
+    Resource,
+)
+from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.resource import iomem_resource
+from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
+from sparsemem.machine.layout import BootLayout
+from sparsemem.machine.machine import Answer, Machine
+from sparsemem.machine.operations import Operation
+from sparsemem.ranges import Range
+from sparsemem.spec import Kernel, kernel
+
+__all__ = ["DEFAULT_KERNEL", "Built", "build", "kernel_of"]
+
+DEFAULT_KERNEL = "6.12"
+"""What a machine is judged for that does not tell its kernel: said in a note."""
+
+_DRIVER_RAM = re.compile(r"System RAM \((.*)\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The machine, how each device mapping fared on it, and what had to be assumed."""
+
+    machine: Machine
+    mappings: tuple[tuple[str, Answer], ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def refused(self) -> list[tuple[str, Answer]]:
+        """The mappings that this kernel refuses: (device, answer)."""
+        return [(name, answer) for name, answer in self.mappings if answer.refusal is not None]
+
+
+def kernel_of(description: MachineDescription, version: str | None = None) -> tuple[Kernel, list[Note]]:
+    """The kernel to judge for: ``version`` or the machine's own. Raises UsageError for a version that does not exist."""
+    notes: list[Note] = []
+    text = version or description.kernel_release
+    if text is None:
+        text = DEFAULT_KERNEL
+        notes.append(Note(description.source, "", f"it does not tell its kernel; judged for {text} (choose with --kernel)"))
+    arch = description.arch
+    if arch is None:
+        arch = "x86_64"
+        notes.append(Note(description.source, "", "it does not tell its architecture; taken for x86_64"))
+    try:
+        k = kernel(text, arch, description.page_size, description.levels if arch == "x86_64" and description.levels else 4)
+    except UsageError:
+        if version is not None:
+            raise
+        k = kernel(DEFAULT_KERNEL, arch, description.page_size)
+        notes.append(Note(description.source, "", f"its kernel release {text!r} is not understood; judged for {DEFAULT_KERNEL}"))
+    if k.version.caveat:
+        notes.append(Note(description.source, "kernel", k.version.caveat))
+    return k, notes
+
+
+def _without_hotplugged(res: Resource) -> Resource:
+    """The entry without the RAM that a driver put inside it."""
+    if not res.children:
+        return res
+    kept = []
+    for child in res.children:
+        if child.flags & IORESOURCE_SYSRAM_DRIVER_MANAGED or _DRIVER_RAM.match(child.name or ""):
+            continue
+        if child.name == "System RAM" and not (res.flags & IORESOURCE_BUSY):
+            continue
+        kept.append(_without_hotplugged(child))
+    return Resource(res.start, res.end, res.name, res.flags, res.desc, tuple(kept))
+
+
+def _driver_ram(root: Resource) -> list[tuple[str, Range]]:
+    found = []
+    for depth, res in root.walk():
+        match = _DRIVER_RAM.match(res.name or "")
+        if match and depth:
+            found.append((res.name or "", Range(res.start, res.end + 1)))
+    return found
+
+
+def _from_blocks(description: MachineDescription, block_size: int) -> Resource:
+    """Without an iomem tree, memory blocks are what is known of RAM."""
+    flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY
+    ranges: list[Range] = []
+    for block in sorted(description.blocks, key=lambda b: b.nr):
+        r = Range(block.nr * block_size, (block.nr + 1) * block_size)
+        if ranges and ranges[-1].end == r.start:
+            ranges[-1] = Range(ranges[-1].start, r.end)
+        else:
+            ranges.append(r)
+    return iomem_resource(
+        RESOURCE_SIZE_MAX, tuple(Resource(r.start, r.end - 1, "System RAM", flags, IORES_DESC_NONE, ()) for r in ranges)
+    )
+
+
+def _from_boot_map(description: MachineDescription) -> Resource:
+    from sparsemem.kernel.iomem_text import flags_for_name
+
+    names = {
+        "usable": "System RAM",
+        "persistent": "Persistent Memory",
+        "persistent (type 7)": "Persistent Memory",
+        "persistent (type 12)": "Persistent Memory (legacy)",
+        "soft reserved": "Soft Reserved",
+        "ACPI data": "ACPI Tables",
+        "ACPI NVS": "ACPI Non-volatile Storage",
+    }
+    children: list[Resource] = []
+    for entry in sorted(description.boot_map, key=lambda e: e.range.start):
+        name = names.get(entry.kind, "Reserved")
+        start = max(entry.range.start, children[-1].end + 1 if children else 0)
+        if start >= entry.range.end:
+            continue
+        flags, desc = flags_for_name(name, start)
+        if children and children[-1].end + 1 == start and children[-1].name == name:
+            last = children.pop()
+            start = last.start
+        children.append(Resource(start, entry.range.end - 1, name, flags, desc, ()))
+    return iomem_resource(RESOURCE_SIZE_MAX, tuple(children))
+
+
+def _nodes(blocks: tuple[BlockFact, ...], block_size: int) -> tuple[tuple[int, int, int], ...]:
+    nodes: list[tuple[int, int, int]] = []
+    for block in sorted(blocks, key=lambda b: b.nr):
+        if not block.nid:
+            continue
+        start, end = block.nr * block_size, (block.nr + 1) * block_size
+        if nodes and nodes[-1][1] == start and nodes[-1][2] == block.nid:
+            start = nodes.pop()[0]
+        nodes.append((start, end, block.nid))
+    return tuple(nodes)
+
+
+def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes: list[Note]) -> BootLayout:
+    block_size = description.block_size
+    if description.iomem is not None:
+        root = description.iomem
+    elif description.boot_map:
+        root = _from_boot_map(description)
+    elif description.blocks and block_size:
+        root = _from_blocks(description, block_size)
+        notes.append(Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known"))
+    else:
+        raise InputError(
+            "nothing in it tells where memory is",
+            where=description.source,
+            remedy="add /proc/iomem (read as root), a boot log with its e820 map, or lsmem --json output",
+        )
+    options: dict[str, str] = {}
+    if description.auto_online is not None:
+        options["auto_online"] = description.auto_online
+    for word in (description.cmdline or "").split():
+        if word == "movable_node":
+            options["movable_node"] = "Y"
+        elif word.startswith("memory_hotplug.memmap_on_memory="):
+            value = word.partition("=")[2].lower()
+            options["memmap_on_memory"] = {"1": "Y", "y": "Y", "on": "Y", "force": "force"}.get(value, "N")
+        elif word.startswith("memory_hotplug.online_policy=auto-movable"):
+            options["online_policy"] = "auto-movable"
+    nodes = _nodes(description.blocks, block_size) if block_size else ()
+    nids = {b.nid for b in description.blocks if b.nid} | {d.target_node for d in description.dax if d.target_node}
+    if nids:
+        options["possible_nodes"] = str(max(n for n in nids if n is not None) + 1)
+    tree = iomem_resource(root.end, tuple(_without_hotplugged(res) for res in root.children))
+    # Another kernel chooses its own block size by its own rule, unless firmware fixed it.
+    known = block_size if same_kernel or k.arch in ("ppc64", "s390x") else None
+    hypervisor = description.hypervisor if description.hypervisor is not None else True
+    return BootLayout(tree, nodes, known, hypervisor, tuple(sorted(options.items())))
+
+
+def _align_up(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
+
+
+def _altmap(k: Kernel, whole: Range, namespace: NamespaceFact) -> str:
+    """``RESERVE:FREE`` pages of a map=dev namespace: the info block's pages, then the memmap up to the data."""
+    g = k.geometry
+    reserve = _align_up(8192, g.PAGE_SIZE) >> g.PAGE_SHIFT
+    if namespace.data is not None and namespace.data.start > whole.start:
+        offset = namespace.data.start - whole.start
+    else:
+        align = max(namespace.align or g.PMD_SIZE, g.SUBSECTION_SIZE)
+        pages = (whole.size - 8192) >> g.PAGE_SHIFT
+        offset = _align_up(whole.start + 8192 + 64 * pages, align) - whole.start
+    return f"{reserve}:{(offset >> g.PAGE_SHIFT) - reserve}"
+
+
+def _padded(k: Kernel, fact: NamespaceFact, description: MachineDescription) -> Range:
+    """Up to v5.2 libnvdimm pads a namespace away from the sections that it shares with RAM or with another region."""
+    assert fact.range is not None
+    start, end = fact.range
+    section = k.geometry.SECTION_SIZE
+    others = [r.range for r in description.regions if r.range is not None and not r.range.overlaps(fact.range)]
+    others += [n.range for n in description.namespaces if n.range is not None and n.region != fact.region]
+    if description.iomem is not None:
+        others += [Range(r.start, r.end + 1) for r in description.iomem.children if r.name == "System RAM"]
+    head, tail = Range(start // section * section, start), Range(end, _align_up(end, section))
+    if any(head.overlaps(other) for other in others):
+        start = _align_up(start, section)
+    if any(tail.overlaps(other) for other in others):
+        end = end // section * section
+    return Range(start, end) if start < end else fact.range
+
+
+def _namespace_operation(
+    k: Kernel, fact: NamespaceFact, daxes: dict[str, DaxFact], description: MachineDescription, same_kernel: bool
+) -> Operation | None:
+    """How the namespace is mapped: the whole of it, from its info block to its end; sector mode maps nothing."""
+    if fact.range is None or not fact.enabled or fact.mode in ("sector", "unknown-btt"):
+        return None
+    options: list[tuple[str, str]] = []
+    kind = "fs_dax"
+    if fact.mode == "devdax":
+        kind = "generic"
+        dax = next((d for d in daxes.values() if d.region == fact.region and d.mode == "system-ram"), None)
+        if dax is not None and dax.ranges and fact.range.contains(dax.ranges[0]):
+            return None
+    end = fact.data.end if fact.data is not None else fact.range.end
+    whole = Range(fact.range.start, max(end, fact.range.start + 1))
+    if same_kernel and not k.features.subsection_hotplug and fact.mode in ("fsdax", "devdax"):
+        whole = _padded(k, fact, description)
+    if fact.map == "dev":
+        options.append(("altmap", _altmap(k, whole, fact)))
+    options += [("owner", fact.dev), ("type", kind)]
+    return Operation("memremap_pages", (whole,), options=tuple(sorted(options)))
+
+
+def _dax_operation(fact: DaxFact, namespaces: tuple[NamespaceFact, ...]) -> Operation | None:
+    if not fact.ranges or fact.mode not in (None, "devdax"):
+        return None
+    if any(n.range is not None and n.enabled and n.range.overlaps(fact.ranges[0]) for n in namespaces):
+        return None
+    return Operation("memremap_pages", fact.ranges, options=(("owner", fact.dev), ("type", "generic")))
+
+
+def build(description: MachineDescription, version: str | None = None) -> Built:
+    """The machine of a description, for its own kernel or for ``version``.
+
+    Raises InputError when the description does not tell where memory is, UsageError for an unknown version.
+    """
+    k, notes = kernel_of(description, version)
+    layout = _layout(description, k, version is None, notes)
+    try:
+        machine = Machine(k, layout)
+    except Refusal as refusal:
+        raise InputError(f"kernel {k} does not boot on it: {refusal}", where=description.source) from None
+    mappings: list[tuple[str, Answer]] = []
+    daxes = {fact.dev: fact for fact in description.dax}
+    for fact in description.namespaces:
+        operation = _namespace_operation(k, fact, daxes, description, version is None)
+        if operation is not None:
+            mappings.append((fact.dev, machine.apply(operation)))
+            if fact.mode == "unknown":
+                notes.append(Note(description.source, fact.dev, "its mode is not known; taken as mapped from end to end"))
+    for dax in description.dax:
+        operation = _dax_operation(dax, description.namespaces)
+        if operation is not None:
+            mappings.append((dax.dev, machine.apply(operation)))
+    root = description.iomem
+    for name, r in _driver_ram(root) if root is not None else ():
+        nid = _nid_of(description, r)
+        options = (("name", name.replace(" ", "_")), ("nid", str(nid)))
+        mappings.append((name, machine.apply(Operation("add_memory_driver_managed", (r,), options=options))))
+    if version is None:
+        _match_block_states(machine, description, notes)
+    return Built(machine, tuple(mappings), tuple(notes))
+
+
+def _nid_of(description: MachineDescription, r: Range) -> int:
+    if description.block_size:
+        for block in description.blocks:
+            if block.nid is not None and block.nr * description.block_size == r.start:
+                return block.nid
+    return 0
+
+
+def _match_block_states(machine: Machine, description: MachineDescription, notes: list[Note]) -> None:
+    """Bring the blocks into the state that the machine shows; what the model would refuse is a note, not a lie."""
+    known = machine.state.blocks
+    for fact in description.blocks:
+        block = known.get(fact.nr)
+        if block is None or block.state == fact.state or fact.state not in ("online", "offline"):
+            continue
+        name = "offline"
+        if fact.state == "online":
+            name = "online_movable" if fact.valid_zones[:1] == ("Movable",) else "online"
+        answer = machine.apply(Operation(name, block=fact.nr))
+        if answer.refusal is not None:
+            machine.undo()
+            what = f"the machine has it {fact.state}, the model's kernel refuses that: {answer.refusal}"
+            notes.append(Note(description.source, f"memory{fact.nr}", what))
