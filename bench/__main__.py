@@ -19,7 +19,9 @@ PARTS = ("pfn", "ops", "explore", "engine")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds: under a minute")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts to run, of: {' '.join(PARTS)} (default: all)")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"which parts to run, of: {' '.join(PARTS)} (default: all)"
+    )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
@@ -57,7 +59,8 @@ def main() -> int:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1
     missed = [row for row in table.rows if row.verdict == "MISSED"]
-    print(f"\n{time.perf_counter() - began:.0f} s; every answer was checked against a naive reference; {len(missed)} limits missed")
+    spent = time.perf_counter() - began
+    print(f"\n{spent:.0f} s; every answer was checked against a naive reference; {len(missed)} limits missed")
     for row in missed:
         print(f"  missed: {row.what}, {row.who}: {row.ratio:.3g}x {row.base}, limit {row.limit:g}")
     return 0

@@ -18,7 +18,8 @@ GIB = 512  # sub-sections
 
 @dataclass
 class Layout:
-    """``naive``: bool a sub-section, what pfn_valid() must say. ``early``: bool a section. ``maps``: words a kernel-like table loads."""
+    """``naive``: bool a sub-section, what pfn_valid() must say. ``early``: bool a section. ``maps``: words a
+    kernel-like table loads."""
 
     name: str
     naive: np.ndarray
@@ -28,7 +29,8 @@ class Layout:
 
 
 def realistic(seed: int = 1) -> Layout:
-    """12 TiB of boot RAM, 24 TiB of hot-plugged RAM in 2 GiB blocks with holes, 16 TiB of pmem in namespaces that begin anywhere."""
+    """12 TiB of boot RAM, 24 TiB of hot-plugged RAM in 2 GiB blocks with holes, 16 TiB of pmem in namespaces that
+    begin anywhere."""
     rng = random.Random(seed)  # noqa: S311
     boot = [(0, 2 * GIB), (4 * GIB, 6 * 1024 * GIB), (6 * 1024 * GIB + 40, 12 * 1024 * GIB)]
     plugged = [(at, at + 2 * GIB) for at in range(16 * 1024 * GIB, 40 * 1024 * GIB, 2 * GIB) if rng.random() < 0.97]

@@ -20,7 +20,8 @@ class WrongAnswerError(AssertionError):
 
 @dataclass
 class Row:
-    """One line of the table. ``ratio`` is against ``base``; ``limit`` is the most it may be ("at least" limits are inverted before)."""
+    """One line of the table. ``ratio`` is against ``base``; ``limit`` is the most it may be ("at least" limits are
+    inverted before)."""
 
     what: str
     who: str
@@ -47,7 +48,10 @@ class Table:
         self.rows.append(row)
         ratio = "" if row.ratio is None else f"{row.ratio:9.3g}x {row.base}"
         limit = "" if row.limit is None else f"<= {row.limit:g}"
-        print(f"{row.what:<38} {row.who:<26} {row.value:>14}  {ratio:<28} {limit:<8} {row.verdict:<7}{row.note}", flush=True)
+        print(
+            f"{row.what:<38} {row.who:<26} {row.value:>14}  {ratio:<28} {limit:<8} {row.verdict:<7}{row.note}",
+            flush=True,
+        )
 
     def within(self, what: str, who: str, value: float, limit: float, unit: str, note: str = "") -> None:
         """A row with an absolute limit: the ratio is against the limit."""
@@ -70,8 +74,11 @@ def seconds(call: Callable[[], object]) -> float:
         gc.enable()
 
 
-def race(contestants: dict[str, Callable[[], object]], rounds: int, before: Callable[[], object] | None = None) -> dict[str, float]:
-    """Median seconds of each contestant. They run in turn, in an order that rotates, after one round that does not count."""
+def race(
+    contestants: dict[str, Callable[[], object]], rounds: int, before: Callable[[], object] | None = None
+) -> dict[str, float]:
+    """Median seconds of each contestant. They run in turn, in an order that rotates, after one round that does not
+    count."""
     names = list(contestants)
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):

@@ -69,7 +69,9 @@ class FlatC:
         self.dirty = make(blocks, np.uint8)
         self.counts, self.row0 = make(blocks, np.uint16), make(blocks * 64, np.uint16)
         self._tables: list[Any] = [self.counts, self.row0, make(blocks, np.uint32), make(blocks // 64, np.uint32)]
-        self._tables += [make(max(size, 1) + 1, np.uint64) for _ in range(2) for size in (blocks, blocks // 64, blocks // 4096)]
+        self._tables += [
+            make(max(size, 1) + 1, np.uint64) for _ in range(2) for size in (blocks, blocks // 64, blocks // 4096)
+        ]
 
     def pfn_valid(self, pfns: np.ndarray, out: np.ndarray) -> None:
         self._lib.flat_pfn_valid(_p(self.words), _u(self.words.size * 64), _u(9), _p(pfns), _u(pfns.size), _p(out))
@@ -79,7 +81,9 @@ class FlatC:
 
     def batch(self, starts: np.ndarray, counts: np.ndarray, adds: np.ndarray, answers: np.ndarray) -> None:
         self.dirty[:] = 0
-        self._lib.flat_batch(_p(self.words), _p(starts), _p(counts), _p(adds), _u(starts.size), _p(answers), _p(self.dirty))
+        self._lib.flat_batch(
+            _p(self.words), _p(starts), _p(counts), _p(adds), _u(starts.size), _p(answers), _p(self.dirty)
+        )
 
     def derive(self, everything: bool = False) -> None:
         if everything:

@@ -94,4 +94,12 @@ def _slow_peers(table: Table, layout: Layout, order: str, pfns: np.ndarray) -> N
             raise WrongAnswerError(f"{what}: {name}")
     took = race(contestants, 3)
     for name, spent in took.items():
-        table.add(Row(what, name, f"{spent / len(listed) * 1e9:.0f} ns", spent / took["EffectiveMap.test"], "EffectiveMap.test"))
+        table.add(
+            Row(
+                what,
+                name,
+                f"{spent / len(listed) * 1e9:.0f} ns",
+                spent / took["EffectiveMap.test"],
+                "EffectiveMap.test",
+            )
+        )

@@ -112,13 +112,15 @@ def pmem_two_regions() -> Tree:
         )  # fmt: skip
     tree |= _device(
         bus, "nd", "namespace0.0", "region0/namespace0.0", None,
-        {"size": size, "resource": "0x187c000000", "uuid": "3f0b6c5e-0d0b-4c7b-9a58-2f1f6f6c1a02", "mode": "memory", "holder": "pfn0.0",
+        {"size": size, "resource": "0x187c000000", "uuid": "3f0b6c5e-0d0b-4c7b-9a58-2f1f6f6c1a02", "mode": "memory",
+         "holder": "pfn0.0",
          "force_raw": 0, "alt_name": "", "sector_size": "512", "numa_node": 0},
     )  # fmt: skip
     data = 266285875200
     tree |= _device(
         bus, "nd", "pfn0.0", "region0/pfn0.0", "nd_pmem",
-        {"size": data, "resource": f"{0x577C000000 - data:#x}", "align": 2097152, "mode": "pmem", "uuid": uuid, "namespace": "namespace0.0"},
+        {"size": data, "resource": f"{0x577C000000 - data:#x}", "align": 2097152, "mode": "pmem",
+         "uuid": uuid, "namespace": "namespace0.0"},
     )  # fmt: skip
     tree[f"{bus}/region0/pfn0.0/block/pmem0/size"] = f"{data // 512}\n"
     return tree
@@ -133,8 +135,8 @@ def arm64_virt() -> Tree:
         that the next free address is 0xc8000000), release 5.10.25, the kernel's lines, the state of the namespace.
     """
     size = 128 << 20
-    attributes = {"nstype": 4, "mappings": 1, "size": size, "resource": "0xc0000000", "align": "0x1000000", "available_size": 0,
-                  "numa_node": 0, "target_node": 0, "read_only": 0}  # fmt: skip
+    attributes = {"nstype": 4, "mappings": 1, "size": size, "resource": "0xc0000000", "align": "0x1000000",
+                  "available_size": 0, "numa_node": 0, "target_node": 0, "read_only": 0}  # fmt: skip
     namespace = {
         "size": size,
         "resource": "0xc0000000",

@@ -1,11 +1,12 @@
 """Tables derived from a flat bitmap of 64-bit words: 64-ary summaries and packed prefix counts, in plain Python.
 
-A *summary* answers "where is the next word that is not zero": bit ``i`` of level 0 stands for word ``i``, bit ``i`` of level 1 for
-word ``i`` of level 0, and so on until one word is left.
+A *summary* answers "where is the next word that is not zero": bit ``i`` of level 0 stands for word ``i``, bit ``i`` of
+level 1 for word ``i`` of level 0, and so on until one word is left.
 
-A *prefix row* is one Python integer of 64 fields; field ``k`` holds how many bits are set in children ``0 .. k-1`` of the row. Adding
-``delta * AFTER[i]`` moves every field after child ``i`` at once, and a shift reads any field: updates and queries are both O(levels),
-where a Fenwick tree needs up to 19 steps for 64 TiB. Fields never borrow from each other because every true value is >= 0.
+A *prefix row* is one Python integer of 64 fields; field ``k`` holds how many bits are set in children ``0 .. k-1`` of
+the row. Adding ``delta * AFTER[i]`` moves every field after child ``i`` at once, and a shift reads any field: updates
+and queries are both O(levels), where a Fenwick tree needs up to 19 steps for 64 TiB. Fields never borrow from each
+other because every true value is >= 0.
 """
 
 from __future__ import annotations
@@ -24,9 +25,16 @@ FULL_WORD = (1 << 64) - 1
 LOW = tuple((1 << n) - 1 for n in range(65))
 """``LOW[n]``: a word with its ``n`` lowest bits set."""
 
-AFTER16 = tuple(sum(1 << (16 * k) for k in range(i + 1, 64)) for i in range(64))
-AFTER32 = tuple(sum(1 << (32 * k) for k in range(i + 1, 64)) for i in range(64))
-AFTER_TOP = tuple(sum(1 << (32 * k) for k in range(i + 1, 128)) for i in range(128))
+
+def _after(bits: int, fields: int) -> tuple[int, ...]:
+    """For each child, a one in every field after its own."""
+    ones = sum(1 << (bits * k) for k in range(fields))
+    return tuple(ones >> (bits * (i + 1)) << (bits * (i + 1)) for i in range(fields))
+
+
+AFTER16 = _after(16, 64)
+AFTER32 = _after(32, 64)
+AFTER_TOP = _after(32, 128)
 """The uppermost rows have 128 fields, so that one row covers 64 TiB of x86-64."""
 
 _PACK16 = struct.Struct("<64H").pack

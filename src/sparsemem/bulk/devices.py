@@ -1,12 +1,15 @@
-"""Rule tables for device ranges that come and go: the sub-section maps cut into *atoms*, so that a state is a small number.
+"""Rule tables for device ranges that come and go: the sub-section maps cut into *atoms*, so that a state is a small
+number.
 
-An atom is a run of sub-sections between two neighbouring boundaries (of a device, a section or the boot map): the kernel always treats
-its sub-sections alike, so one bit stands for all of them. Ranges are half-open and count sub-sections.
+An atom is a run of sub-sections between two neighbouring boundaries (of a device, a section or the boot map): the
+kernel always treats its sub-sections alike, so one bit stands for all of them. Ranges are half-open and count
+sub-sections.
 
 Two tables, both faithful to the section-by-section order of the kernel and to what a half-failed add leaves behind:
 
 * ``arch_model``: ``arch_add_memory()`` and ``arch_remove_memory()`` of each range in any state. State: a bit an atom.
-* ``memremap_model``: ``memremap_pages()`` and ``memunmap_pages()`` of each range by its driver. State: which devices live, which atoms
+* ``memremap_model``: ``memremap_pages()`` and ``memunmap_pages()`` of each range by its driver. State: which devices
+  live, which atoms
   stay set without an owner, and which end points of a range ``get_dev_pagemap()`` still finds.
 
 Linux kernel commit ba72b4c8cf60 ("mm/sparsemem: support sub-section hotplug") (in v5.3).
@@ -68,8 +71,9 @@ def cut(devices: Sequence[Range], boot: Iterable[Range] = (), subsections_per_se
 def arch_model(devices: Sequence[Range], boot: Iterable[Range] = (), subsections_per_section: int = 64) -> Model:
     """``__add_pages()`` and ``__remove_pages()`` of every range, tried in every state.
 
-    Add: section by section; the first section that has one of the bits answers EEXIST, and the sections before it stay added.
-    Remove: section by section; a section that lacks one of the bits is left alone with a warning, the others are removed.
+    Add: section by section; the first section that has one of the bits answers EEXIST, and the sections before it stay
+    added. Remove: section by section; a section that lacks one of the bits is left alone with a warning, the others
+    are removed.
     """
     atoms = cut(devices, boot, subsections_per_section)
     bits = tuple(f"set {atom.start}-{atom.end - 1}" for atom in atoms.atoms)
@@ -88,7 +92,8 @@ def arch_model(devices: Sequence[Range], boot: Iterable[Range] = (), subsections
 def _removals(operation: str, masks: list[int]) -> Iterator[Rule]:
     """One rule for each way the sections can split into complete and incomplete ones.
 
-    A rule can ask for one "some bit is clear"; where more sections are incomplete, the others are told apart by their first clear bit.
+    A rule can ask for one "some bit is clear"; where more sections are incomplete, the others are told apart by their
+    first clear bit.
     """
     for complete in range(1 << len(masks)):
         whole = sum(mask for i, mask in enumerate(masks) if complete >> i & 1)
@@ -120,16 +125,23 @@ def memremap_model(
 ) -> Model:
     """``memremap_pages()`` and ``memunmap_pages()`` of every range, each with a pgmap of its own.
 
-    Map: ENOMEM when ``get_dev_pagemap()`` finds a live pgmap at the first or at the last pfn; ENXIO when the range touches System RAM
-    (``system_ram``, sub-sections rounded outward); EEXIST when a section has one of the bits: the sections before it stay added, and
-    ``pgmap_array`` loses what it held of that range, even entries of others. Unmap: what the device itself added.
+    Map: ENOMEM when ``get_dev_pagemap()`` finds a live pgmap at the first or at the last pfn; ENXIO when the range
+    touches System RAM (``system_ram``, sub-sections rounded outward); EEXIST when a section has one of the bits: the
+    sections before it stay added, and ``pgmap_array`` loses what it held of that range, even entries of others. Unmap:
+    what the device itself added.
     """
     atoms = cut(devices, boot, subsections_per_section)
     ram = list(system_ram)
     owners = [[d for d in range(len(devices)) if a in atoms.of(d)] for a in range(len(atoms.atoms))]
     lossy = sorted(_lossy(atoms))
     stuck = sorted(
-        {a for chunks in atoms.chunks for i, chunk in enumerate(chunks[:-1]) for a in chunk if _may_refuse(chunks[i + 1 :], owners, atoms)}
+        {
+            a
+            for chunks in atoms.chunks
+            for i, chunk in enumerate(chunks[:-1])
+            for a in chunk
+            if _may_refuse(chunks[i + 1 :], owners, atoms)
+        }
         - atoms.boot
     )
     bits = [f"live {d}" for d in range(len(devices))]
@@ -147,7 +159,8 @@ def memremap_model(
         # The driver of a device that lives does not probe again: every rule of "map" asks for the live bit to be clear.
         probe = (is_found[mine[0]] | is_found[mine[-1]]) & ~live
         name = f"map {d}"
-        rules.append(Rule(name, "ENOMEM", all_clear=live, any_set=probe) if probe else Rule(name, "ENOMEM", all_set=live, all_clear=live))
+        if probe:
+            rules.append(Rule(name, "ENOMEM", all_clear=live, any_set=probe))
         clear = probe | live
         if any(devices[d].overlaps(r) for r in ram):
             rules.append(Rule(name, "ENXIO", all_clear=clear))
@@ -165,11 +178,12 @@ def memremap_model(
             else:
                 rules.append(Rule(name, "", all_clear=clear, set=live | found))
         rules.append(Rule(f"unmap {d}", "", all_set=live, clear=live | found))
-    return Model(tuple(bits), tuple(rule for rule in rules if not rule.all_set & rule.all_clear), 0)
+    return Model(tuple(bits), tuple(rules), 0)
 
 
 def _lossy(atoms: Atoms) -> set[int]:
-    """End-point atoms whose entry in ``pgmap_array`` may be gone while their device lives: a refused neighbour erased it."""
+    """End-point atoms whose entry in ``pgmap_array`` may be gone while their device lives: a refused neighbour erased
+    it."""
     covers = [set(atoms.of(d)) for d in range(len(atoms.chunks))]
     ends = {a for d in range(len(covers)) for a in (atoms.of(d)[0], atoms.of(d)[-1])}
     lossy: set[int] = set()

@@ -1,8 +1,9 @@
 """The flat *effective* sub-section map: one bit a sub-section, early sections folded in as all ones.
 
-``pfn_valid()`` asks whether the section is early or the sub-section bit is set; here that is one bit of one flat array of 64-bit
-words, so a question never follows a pointer, and 64 TiB of x86-64 take 4 MiB. The words are an ``array('Q')``: numpy and numba work on
-them in place (``numpy_backend``, ``numba_backend``). Plain Python, no imports that cost time.
+``pfn_valid()`` asks whether the section is early or the sub-section bit is set; here that is one bit of one flat array
+of 64-bit words, so a question never follows a pointer, and 64 TiB of x86-64 take 4 MiB. The words are an
+``array('Q')``: numpy and numba work on them in place (``numpy_backend``, ``numba_backend``). Plain Python, no imports
+that cost time.
 
 Linux kernel commit ba72b4c8cf60 ("mm/sparsemem: support sub-section hotplug") (in v5.3).
 """
@@ -49,12 +50,13 @@ class Tables(NamedTuple):
 class EffectiveMap:
     """A bit for each sub-section of ``nr_sections`` sections.
 
-    Sub-sections are numbered flat: sub-section ``s`` belongs to section ``s // subsections_per_section`` and covers the pfns
-    ``[s * pages_per_subsection, (s + 1) * pages_per_subsection)``. All ranges here are half-open and count sub-sections unless the
-    name says pfn. A range outside the map raises ValueError: that is an error of the caller, not an answer.
+    Sub-sections are numbered flat: sub-section ``s`` belongs to section ``s // subsections_per_section`` and covers
+    the pfns ``[s * pages_per_subsection, (s + 1) * pages_per_subsection)``. All ranges here are half-open and count
+    sub-sections unless the name says pfn. A range outside the map raises ValueError: that is an error of the caller,
+    not an answer.
 
-    Kept up to date by every write: ``total``, set bits per block of 64 words (``block_counts``), prefix counts, and the summaries
-    behind ``first_set`` and ``first_clear``.
+    Kept up to date by every write: ``total``, set bits per block of 64 words (``block_counts``), prefix counts, and
+    the summaries behind ``first_set`` and ``first_clear``.
     """
 
     __slots__ = (
@@ -143,8 +145,8 @@ class EffectiveMap:
     def remove(self, start: int, n: int) -> int | None:
         """Clear ``n`` set sub-sections from ``start``: all of them, or none.
 
-        Returns None when done, else the first sub-section that is already clear (where the kernel warns "section already
-        deactivated").
+        Returns None when done, else the first sub-section that is already clear (where the kernel warns "section
+        already deactivated").
         """
         if start.__class__ is not int or n.__class__ is not int:  # a numpy integer would overflow below
             start, n = index(start), index(n)
@@ -184,7 +186,8 @@ class EffectiveMap:
         return sum(word << (64 * i) for i, word in enumerate(self.words[first : first + (size >> 6)]))
 
     def set_section(self, nr: int, mask: int) -> None:
-        """Replace the map of section ``nr``; ``mask`` has ``subsections_per_section`` bits (all ones for an early section)."""
+        """Replace the map of section ``nr``; ``mask`` has ``subsections_per_section`` bits (all ones for an early
+        section)."""
         nr, mask = self._check_section(nr), index(mask)
         size = self.subsections_per_section
         if mask < 0 or mask >> size:
@@ -234,7 +237,8 @@ class EffectiveMap:
         words = self.words
         if first == last:
             return (words[first] >> (start & 63) & LOW[end - start]).bit_count()
-        # Bits before `start` in its word are taken off, bits up to `end` in its word are put on; the rest is a prefix difference.
+        # Bits before `start` in its word are taken off, bits up to `end` in its word are put on; the rest is a prefix
+        # difference.
         edges = (words[last] & LOW[((end - 1) & 63) + 1]).bit_count() - (words[first] & LOW[start & 63]).bit_count()
         block, block2 = first >> 6, last >> 6
         rows = self._row0

@@ -1,8 +1,8 @@
 """Every order of operations of a small configuration: guarded rules over a few dozen bits, explored breadth first.
 
-A ``Model`` is a table of ``Rule``s; a state is one small integer, so that the set of reached states is a flat byte map and a whole
-frontier moves through a rule in a handful of array operations. ``explore`` runs a table with plain sets, with numpy, or with numba;
-all three give the same counts. ``sparsemem.bulk.devices`` builds tables from device ranges.
+A ``Model`` is a table of ``Rule``s; a state is one small integer, so that the set of reached states is a flat byte map
+and a whole frontier moves through a rule in a handful of array operations. ``explore`` runs a table with plain sets,
+with numpy, or with numba; all three give the same counts. ``sparsemem.bulk.devices`` builds tables from device ranges.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ MAX_DENSE_BITS = 30
 class Rule(NamedTuple):
     """One guarded transition: *when* all of the guards hold, bits are cleared, then set.
 
-    Guards: every bit of ``all_set`` is set; every bit of ``all_clear`` is clear; some bit of ``any_set`` is set, and some bit of
-    ``any_clear`` is clear (a zero mask asks nothing). The rules of one operation exclude each other: in any state at most one applies.
+    Guards: every bit of ``all_set`` is set; every bit of ``all_clear`` is clear; some bit of ``any_set`` is set, and
+    some bit of ``any_clear`` is clear (a zero mask asks nothing). The rules of one operation exclude each other: in
+    any state at most one applies.
     """
 
     operation: str
@@ -73,8 +74,8 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """``depths[d]`` states are first reached after ``d`` operations; ``transitions`` counts every operation tried in every state
-    where one of its rules applies, ``refused`` those with an answer, by answer."""
+    """``depths[d]`` states are first reached after ``d`` operations; ``transitions`` counts every operation tried in
+    every state where one of its rules applies, ``refused`` those with an answer, by answer."""
 
     depths: tuple[int, ...]
     transitions: int
@@ -96,9 +97,9 @@ Backend = Literal["auto", "python", "numpy", "numba"]
 def explore(model: Model, backend: Backend = "auto", max_states: int | None = None) -> Exploration:
     """Reach every state from ``model.initial`` and count.
 
-    ``auto`` takes numpy where it is installed and the state is narrow enough, else plain sets. Raises UsageError for a rule that
-    reaches outside the bits, NotModelledError when a dense backend is asked for more than MAX_DENSE_BITS bits or ``max_states`` is
-    exceeded, MissingExtraError when the backend is not installed.
+    ``auto`` takes numpy where it is installed and the state is narrow enough, else plain sets. Raises UsageError for a
+    rule that reaches outside the bits, NotModelledError when a dense backend is asked for more than MAX_DENSE_BITS
+    bits or ``max_states`` is exceeded, MissingExtraError when the backend is not installed.
     """
     width = len(model.bits)
     for rule in model.rules:
@@ -159,14 +160,18 @@ def _python(model: Model, max_states: int | None) -> Exploration:
     return Exploration(tuple(depths), transitions, refused)
 
 
-_CHUNK = 1 << 14  # states that move through all rules together: they and the scratch arrays stay in the second-level cache
+_CHUNK = (
+    1 << 14
+)  # states that move through all rules together: they and the scratch arrays stay in the second-level cache
 
 
 def _numpy(model: Model, max_states: int | None) -> Exploration:
     try:
         import numpy as np
     except ImportError as error:
-        raise MissingExtraError("numpy is not installed", remedy="install the extra: pip install 'sparsemem[bulk]'") from error
+        raise MissingExtraError(
+            "numpy is not installed", remedy="install the extra: pip install 'sparsemem[bulk]'"
+        ) from error
     narrow = np.uint32
     reached = np.zeros(1 << len(model.bits), np.bool_)
     reached[model.initial] = True

@@ -1,12 +1,13 @@
 """Bulk questions and bulk writes of an ``EffectiveMap`` compiled with numba (extra ``numba``).
 
-Importing this costs about half a second, so it pays from some 10^8 pfns or 10^5 writes in one process. The hot loops are written flat:
-helpers marked ``inline="always"`` doubled their time.
+Importing this costs about half a second, so it pays from some 10^8 pfns or 10^5 writes in one process. The hot loops
+are written flat: helpers marked ``inline="always"`` doubled their time.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import MissingExtraError
@@ -34,7 +35,8 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 _CHUNK = 4096
-_WIDE = 1 << 23  # sub-sections: a chunk that spans more than 1 MiB of map misses the cache, so the summaries (128 KiB) are asked first
+_WIDE = 1 << 23
+# In sub-sections: a chunk that spans more than 1 MiB of map misses the cache, so the summaries (128 KiB) come first.
 
 
 @_jit
@@ -123,7 +125,8 @@ def _apply(words, nr_subsections, starts, counts, adds, answers, dirty):  # type
 
 @_jit
 def _edges(words, some, room, first, stop, flip, out):  # type: ignore[no-untyped-def]
-    """Write the edges of the set runs (``flip`` 0) or of the clear runs (all ones) of ``[first, stop)``; return how many there are."""
+    """Write the edges of the set runs (``flip`` 0) or of the clear runs (all ones) of ``[first, stop)``; return how
+    many there are."""
     full, zero, one = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0), np.uint64(1)
     six, low = np.uint64(6), np.uint64(63)
     found = 0
@@ -167,7 +170,8 @@ def _edges(words, some, room, first, stop, flip, out):  # type: ignore[no-untype
 def pfn_valid(
     m: EffectiveMap, pfns: NDArray[Any], out: NDArray[np.bool_] | None = None, threads: int = 1
 ) -> NDArray[np.bool_]:
-    """``pfn_valid()`` of each pfn, as a bool array of the same shape; ``threads`` share the work (the GIL is released)."""
+    """``pfn_valid()`` of each pfn, as a bool array of the same shape; ``threads`` share the work (the GIL is
+    released)."""
     flat, answer = prepare(pfns, out)
     if flat.dtype.kind == "i":
         flat = flat.astype(np.int64).view(np.uint64)
@@ -181,19 +185,22 @@ def pfn_valid(
     else:
         cuts = [flat.size * i // threads for i in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:
-            parts = zip(cuts, cuts[1:], strict=False)
-            jobs = [pool.submit(_pfn_valid, table, some, room, nr, shift, uniform, flat[a:b], view[a:b]) for a, b in parts]
+            parts = pairwise(cuts)
+            jobs = [
+                pool.submit(_pfn_valid, table, some, room, nr, shift, uniform, flat[a:b], view[a:b]) for a, b in parts
+            ]
             for job in jobs:
                 job.result()
     return answer.reshape(np.shape(pfns))
 
 
 def apply_batch(m: EffectiveMap, starts: NDArray[Any], counts: NDArray[Any], adds: NDArray[Any]) -> NDArray[np.int64]:
-    """Run ``add(start, count)`` where ``adds`` is true and ``remove(start, count)`` where it is not, one after the other.
+    """Run ``add(start, count)`` where ``adds`` is true and ``remove(start, count)`` where it is not, one after the
+    other.
 
-    Answers, one for each operation: -1 when done, else the first sub-section in its way (nothing was changed then). The derived
-    tables of the blocks that were touched are recomputed once, at the end. Raises ValueError at a range that is outside the map: the
-    operations before it have been done.
+    Answers, one for each operation: -1 when done, else the first sub-section in its way (nothing was changed then).
+    The derived tables of the blocks that were touched are recomputed once, at the end. Raises ValueError at a range
+    that is outside the map: the operations before it have been done.
     """
     first = np.ascontiguousarray(starts, np.int64)
     length = np.ascontiguousarray(counts, np.int64)

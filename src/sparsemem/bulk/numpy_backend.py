@@ -15,7 +15,9 @@ try:
     import numpy as np
 except ImportError as error:
     raise MissingExtraError(
-        "numpy is not installed", why="bulk answers work on arrays", remedy="install the extra: pip install 'sparsemem[bulk]'"
+        "numpy is not installed",
+        why="bulk answers work on arrays",
+        remedy="install the extra: pip install 'sparsemem[bulk]'",
     ) from error
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["holes", "pfn_valid", "refresh", "runs", "words"]
 
 CHUNK = 1 << 14
-"""pfns answered at a time: the scratch arrays (19 bytes a pfn) then stay in the second-level cache. Measured best of 2^12..2^18."""
+"""pfns answered at a time: the scratch arrays (19 bytes a pfn) then stay in the second-level cache. Measured best of
+2^12..2^18."""
 
 _BYTE_SWAP = 0 if sys.byteorder == "little" else 7  # byte i of a word is at i ^ 7 on a big-endian host
 

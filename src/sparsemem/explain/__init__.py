@@ -1,4 +1,4 @@
-"""``explain``: a topic, a line of dmesg, a tool's error, an errno or a finding, answered in plain words with the rule behind it."""
+"""``explain``: a topic, a line of dmesg, a tool's error, an errno or a finding, in plain words with its rule."""
 
 from __future__ import annotations
 

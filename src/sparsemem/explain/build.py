@@ -1,4 +1,4 @@
-"""Turn what was recognised into an explanation: records plus numbers plus what holds for the kernel that was asked for."""
+"""Turn what was recognised into an explanation: records, numbers, and what holds for the kernel asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sparsemem.explain.cases import CASES
 from sparsemem.explain.errnos import ERRNOS, errno_of
 from sparsemem.explain.explanation import Explanation
 from sparsemem.explain.messages import MESSAGES
-from sparsemem.explain.numbers import Frame, decode
+from sparsemem.explain.numbers import Frame, Number, decode
 from sparsemem.explain.records import Message, Step, Wording
 from sparsemem.explain.topics import TOPICS
 from sparsemem.spec.rules import RULES, Rule
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sparsemem.explain.warnings import Place
     from sparsemem.spec.kernel import Kernel
 
-__all__ = ["function", "message", "place", "subject"]
+__all__ = ["fault", "function", "message", "place", "subject"]
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _CUT = " The numbers of the line are cut off or not readable, so they are not decoded."
@@ -33,26 +33,52 @@ def message(hit: Hit, frame: Frame, kernel: Kernel | None) -> Explanation:
     measured = any(n.label == "range" for n in numbers)
     what = _fill(record.what, words) + _by_errno(record, hit) + (_CUT if hit.cut else "")
     return _of_message(
-        record, kernel, hit.wording, line=hit.line, device=hit.device, numbers=numbers,
-        basis=frame.basis if measured else None, what=what, words=words,
-    )  # fmt: skip
+        record,
+        kernel,
+        hit.wording,
+        line=hit.line,
+        device=hit.device,
+        numbers=numbers,
+        basis=frame.basis if measured else None,
+        what=what,
+        words=words,
+    )
 
 
 def _of_message(
-    record: Message, kernel: Kernel | None, wording: Wording | None, *, what: str, words: dict[str, str],
-    line: str | None = None, device: str | None = None, numbers: tuple[object, ...] = (), basis: str | None = None,
-) -> Explanation:  # fmt: skip
+    record: Message,
+    kernel: Kernel | None,
+    wording: Wording | None,
+    *,
+    what: str,
+    words: dict[str, str],
+    line: str | None = None,
+    device: str | None = None,
+    numbers: tuple[Number, ...] = (),
+    basis: str | None = None,
+) -> Explanation:
     rules = (RULES[record.rule],) if record.rule else ()
     others = tuple(f'in other words: "{w.format}" ({w.kernels})' for w in record.wordings if w is not wording)
     return Explanation(
-        id=record.id, kind="message", title=record.title, what=what, line=line, device=device, numbers=numbers,
-        # type: ignore[arg-type]
-        words=f'"{wording.format}": {wording.kernels}' if wording else None, basis=basis, rules=rules,
-        functions=(record.function,), file=record.file,
-        errno=record.errno, kernels=others, verdict=_verdict(kernel, rules, record.wordings),
+        id=record.id,
+        kind="message",
+        title=record.title,
+        what=what,
+        line=line,
+        device=device,
+        numbers=numbers,
+        words=f'"{wording.format}": {wording.kernels}' if wording else None,
+        basis=basis,
+        rules=rules,
+        functions=(record.function,),
+        file=record.file,
+        errno=record.errno,
+        kernels=others,
+        verdict=_verdict(kernel, rules, record.wordings),
         steps=_steps(record.steps, kernel, words),
-        sources=_sources(rules, record.cases, record.sources), see=record.see,
-    )  # fmt: skip
+        sources=_sources(rules, record.cases, record.sources),
+        see=record.see,
+    )
 
 
 def subject(kind: str, name: str, kernel: Kernel | None) -> Explanation:
@@ -77,20 +103,54 @@ def function(name: str, kernel: Kernel | None) -> Explanation:
         rules = tuple({m.rule: RULES[m.rule] for m in MESSAGES if m.function == name and m.rule}.values())
     base = _rules(name, "function", "a kernel function, and the rules it enforces", rules, kernel)
     return Explanation(
-        id=name, kind="function", title=base.title, what=_listing(rules), rules=rules, functions=(name,),
-        verdict=base.verdict, sources=base.sources, see=messages
-    )  # fmt: skip
+        id=name,
+        kind="function",
+        title=base.title,
+        what=_listing(rules),
+        rules=rules,
+        functions=(name,),
+        verdict=base.verdict,
+        sources=base.sources,
+        see=messages,
+    )
+
+
+def fault(name: str) -> Explanation | None:
+    """A kind of fault of ``faults()``: the invariant, and the kernel bug or rule behind it. None for other names."""
+    from sparsemem.machine.faults import FAULTS  # late: it brings the whole model in
+
+    kind = FAULTS.get(name)
+    if kind is None:
+        return None
+    return Explanation(
+        id=name,
+        kind="fault",
+        title=f"a broken invariant ({kind.severity})",
+        what=(
+            f"What must hold: {kind.rule} A machine with this fault breaks it: a bug of its kernel, or residue of a "
+            "step that failed half-way."
+        ),
+        sources=(kind.source,),
+        steps=(Step("Let the doctor say where.", ("sparsemem", "doctor")),),
+    )
 
 
 def place(where: Place, at: str, name: str | None, line: str, kernel: Kernel | None) -> Explanation:
     """The explanation of a trace header."""
     rules = tuple(RULES[r] for r in where.rules)
     return Explanation(
-        id="warning", kind="warning", title=where.title, what=where.what, line=line, rules=rules,
-        functions=(name,) if name else (), file=at,
-        verdict=_verdict(kernel, rules, ()), sources=_sources(rules, where.cases, ()),
+        id="warning",
+        kind="warning",
+        title=where.title,
+        what=where.what,
+        line=line,
+        rules=rules,
+        functions=(name,) if name else (),
+        file=at,
+        verdict=_verdict(kernel, rules, ()),
+        sources=_sources(rules, where.cases, ()),
         steps=(Step("Read the lines before and after the trace header.", ("dmesg",)),),
-    )  # fmt: skip
+    )
 
 
 def _topic(name: str, kernel: Kernel | None) -> Explanation:
@@ -98,12 +158,18 @@ def _topic(name: str, kernel: Kernel | None) -> Explanation:
     rules = tuple(RULES[r] for r in topic.rules)
     functions = tuple(dict.fromkeys(f for r in rules for f in r.functions))[:6]
     return Explanation(
-        id=topic.id, kind="finding" if topic.finding else "topic", title=topic.title, what=topic.text, rules=rules,
+        id=topic.id,
+        kind="finding" if topic.finding else "topic",
+        title=topic.title,
+        what=topic.text,
+        rules=rules,
         functions=functions,
-        kernels=(topic.kernels,) if topic.kernels else (), verdict=_verdict(kernel, rules, ()),
+        kernels=(topic.kernels,) if topic.kernels else (),
+        verdict=_verdict(kernel, rules, ()),
         steps=_steps(topic.steps, kernel, {}),
-        sources=_sources(rules, topic.cases, topic.sources), see=topic.see,
-    )  # fmt: skip
+        sources=_sources(rules, topic.cases, topic.sources),
+        see=topic.see,
+    )
 
 
 def _rules(name: str, kind: str, title: str, rules: tuple[Rule, ...], kernel: Kernel | None) -> Explanation:
@@ -111,12 +177,18 @@ def _rules(name: str, kind: str, title: str, rules: tuple[Rule, ...], kernel: Ke
     functions = tuple(dict.fromkeys(f for r in rules for f in r.functions))
     errnos = dict.fromkeys(e for r in rules for e in r.errnos)
     return Explanation(
-        id=name, kind=kind, title=title, what=rules[0].text if len(rules) == 1 else _listing(rules),
+        id=name,
+        kind=kind,
+        title=title,
+        what=rules[0].text if len(rules) == 1 else _listing(rules),
         functions=functions,
-        rules=rules if len(rules) > 1 else (), errno=", ".join(errnos) or None,
+        rules=rules if len(rules) > 1 else (),
+        errno=", ".join(errnos) or None,
         kernels=tuple(dict.fromkeys(r.kernels for r in rules)),
-        verdict=_verdict(kernel, rules, ()), sources=_sources(rules, (), ()), see=related,
-    )  # fmt: skip
+        verdict=_verdict(kernel, rules, ()),
+        sources=_sources(rules, (), ()),
+        see=related,
+    )
 
 
 def _errno(name: str) -> Explanation:
@@ -126,11 +198,17 @@ def _errno(name: str) -> Explanation:
     if rules:
         meaning += "\nRules that answer it: " + "; ".join(f"{r.id} ({r.title})" for r in rules) + "."
     return Explanation(
-        id=name, kind="errno", title=f'errno {number}, "{words}"', what=meaning,
+        id=name,
+        kind="errno",
+        title=f'errno {number}, "{words}"',
+        what=meaning,
         functions=tuple(dict.fromkeys(r.functions[0] for r in rules))[:12],
-        errno=name, steps=(Step("The kernel log says which of its reasons it was; paste that line to sparsemem explain.", ("dmesg",)),),
+        errno=name,
+        steps=(
+            Step("The kernel log says which of its reasons it was; paste that line to sparsemem explain.", ("dmesg",)),
+        ),
         see=tuple(dict.fromkeys((*(r.id for r in rules), *(m.id for m in records))))[:12],
-    )  # fmt: skip
+    )
 
 
 def _listing(rules: tuple[Rule, ...]) -> str:
@@ -161,11 +239,13 @@ def _holds(since: str | None, until: str | None, series: tuple[int, int]) -> boo
 
 
 def _verdict(kernel: Kernel | None, rules: tuple[Rule, ...], wordings: tuple[Wording, ...]) -> str | None:
-    """What the record says about the kernel asked for, by its release series; backports of distributions are not known here."""
+    """What the record says about the kernel asked for, by its release series; vendor backports are not known here."""
     if kernel is None:
         return None
     series, parts = kernel.version.series, []
-    parts += [f"rule {r.id} {'holds' if _holds(r.since, r.until, series) else 'does not hold'} ({r.kernels})" for r in rules]
+    parts += [
+        f"rule {r.id} {'holds' if _holds(r.since, r.until, series) else 'does not hold'} ({r.kernels})" for r in rules
+    ]
     forms = [w.format for w in wordings if _holds(w.since, w.until, series)]
     if wordings:
         parts.append(f'it prints "{forms[0]}"' if forms else "it does not print this message")

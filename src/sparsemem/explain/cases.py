@@ -14,8 +14,10 @@ CASES: dict[str, str] = {
     "C05": f"two 100M devdax namespaces, 2019: {_GITHUB}pmem/ndctl/issues/107",
     "C07": f"second namespace on a second NVDIMM, 2018: {_GITHUB}intel/pmem-csi/issues/9",
     "C08": f"1 GiB alignment on Optane and QEMU, 2019: {_GITHUB}intel/pmem-csi/pull/133",
-    "C09": "memmap=0xfc000000!8G with an unaligned end, 2016: "
-    f"{_LORE}148125125407.13512.1253904589564772668.stgit@dwillia2-desk3.amr.corp.intel.com/",
+    "C09": (
+        "memmap=0xfc000000!8G with an unaligned end, 2016: "
+        f"{_LORE}148125125407.13512.1253904589564772668.stgit@dwillia2-desk3.amr.corp.intel.com/"
+    ),
     "C10": "the map in the log of Linux kernel commit ba72b4c8cf60 (in v5.3)",
     "C11": f"RAM and pmem in one section, 2021: {_LORE}20210120103007.GH9371@dhcp22.suse.cz/",
     "C14": "an image that is no multiple of 2 MiB, 2026 (sympozium-ai/celln, docs/OCI_TOOL_LANE.md)",

@@ -1,4 +1,4 @@
-"""Take the noise off a pasted line: colours, quote marks, journal and syslog prefixes, log levels, time stamps, thread ids."""
+"""Take the noise off a pasted line: colours, quote marks, journal and syslog prefixes, levels, time stamps."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sparsemem.explain import build
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _MAX_LINES, _MAX_ANSWERS = 5000, 50
+_FAULT_ID = re.compile(r"[a-z]+(?:-[a-z]+)+")
 
 
 def explain(text: str, kernel: Kernel | None = None, *, block_size: int | None = None) -> Answer:
     """Explain a topic, an errno, a kernel function, a finding's id, or pasted lines of a log or of a tool.
 
-    ``kernel`` adds what holds for that kernel and measures with its sizes; ``block_size`` is the machine's memory block size in
-    bytes, where known. Never raises for any text: an answer without explanations holds the nearest topics.
+    ``kernel`` adds what holds for that kernel and measures with its sizes; ``block_size`` is the machine's memory block
+    size in bytes, where known. Never raises for any text: an answer without explanations holds the nearest topics.
     """
     lines = lines_of(text)[:_MAX_LINES]
     if len(lines) == 1:
@@ -49,20 +51,22 @@ def _named(line: str, kernel: Kernel | None) -> Explanation | None:
     if subject is not None:
         return build.subject(*subject, kernel)
     function = line.strip().removesuffix("()").split("+0x")[0]
-    return build.function(function, kernel) if function in function_names() else None
+    if function in function_names():
+        return build.function(function, kernel)
+    return build.fault(line) if _FAULT_ID.fullmatch(line) else None
 
 
 def _read(lines: list[str], kernel: Kernel | None, block: int | None) -> tuple[list[Explanation], list[str]]:
     hits: list[Hit | str] = []
     index = 0
     while index < len(lines):
-        hit, used = _match_wrapped(lines, index)
-        hits.append(hit or lines[index])
+        match, used = _match_wrapped(lines, index)
+        hits.append(match or lines[index])
         index += used
     told = next((h.values["block"] for h in hits if isinstance(h, Hit) and h.values.get("block")), None)
     frame = Frame.of(kernel, block or told)
     answers: dict[object, Explanation] = {}
-    unrecognised = []
+    unrecognised: list[str] = []
     for hit in hits:
         if isinstance(hit, Hit):
             answers.setdefault((hit.message.id, hit.line), build.message(hit, frame, kernel))

@@ -20,8 +20,8 @@ __all__ = ["Answer", "Explanation"]
 class Explanation:
     """One subject explained. ``kind``: message, topic, finding, rule, function, errno, warning.
 
-    ``line`` is the pasted line without its noise, ``words`` the form of the message that was recognised and the kernels that print it.
-    ``verdict`` speaks about the kernel that was asked for, when one was.
+    ``line`` is the pasted line without its noise, ``words`` the form of the message that was recognised and the kernels
+    that print it. ``verdict`` speaks about the kernel that was asked for, when one was.
     """
 
     id: str
@@ -56,8 +56,9 @@ class Explanation:
             yield from ("", *textwrap.wrap(f"In numbers ({self.basis})" if self.basis else "In numbers", width))
             pad = max(len(n.label) for n in self.numbers) + 4
             for n in self.numbers:
-                yield from textwrap.wrap(n.text, width, initial_indent=f"  {n.label}".ljust(pad),
-                subsequent_indent=" " * pad, **_KEEP)
+                yield from textwrap.wrap(
+                    n.text, width, initial_indent=f"  {n.label}".ljust(pad), subsequent_indent=" " * pad, **_KEEP
+                )
         for r in self.rules:
             yield from _block(f"Rule {r.id} ({r.kernels}): {r.title}", r.text, width)
         yield from self._facts(width)
@@ -93,22 +94,36 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """Plain types only; every field is always there."""
         return {
-            "id": self.id, "kind": self.kind, "title": self.title, "what": self.what, "line": self.line,
+            "id": self.id,
+            "kind": self.kind,
+            "title": self.title,
+            "what": self.what,
+            "line": self.line,
             "wording": self.words,
             "device": self.device,
             "numbers": [{"label": n.label, "text": n.text, "value": n.value} for n in self.numbers],
             "basis": self.basis,
             "rules": [
-                {"id": r.id, "title": r.title, "text": r.text, "since": r.since, "until": r.until,
-                "functions": list(r.functions),
-                 "source": r.source}
+                {
+                    "id": r.id,
+                    "title": r.title,
+                    "text": r.text,
+                    "since": r.since,
+                    "until": r.until,
+                    "functions": list(r.functions),
+                    "source": r.source,
+                }
                 for r in self.rules
             ],
-            "functions": list(self.functions), "file": self.file, "errno": self.errno, "kernels": list(self.kernels),
+            "functions": list(self.functions),
+            "file": self.file,
+            "errno": self.errno,
+            "kernels": list(self.kernels),
             "verdict": self.verdict,
             "steps": [{"why": s.why, "argv": list(s.argv)} for s in self.steps],
-            "sources": list(self.sources), "see": list(self.see),
-        }  # fmt: skip
+            "sources": list(self.sources),
+            "see": list(self.see),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +144,14 @@ class Answer:
         """Plain text of every explanation, one below the other."""
         parts = [e.text(width) for e in self.explanations]
         if not parts:
-            hint = f"nearest topics: {', '.join(self.nearest)}" if self.nearest else "try a topic, a line of dmesg, or an errno"
-            parts.append(f"I do not know this text. The {hint}." if self.nearest else f"I do not know this text; "
-            f"{hint}.")
+            hint = (
+                f"nearest topics: {', '.join(self.nearest)}"
+                if self.nearest
+                else "try a topic, a line of dmesg, or an errno"
+            )
+            parts.append(
+                f"I do not know this text. The {hint}." if self.nearest else f"I do not know this text; {hint}."
+            )
             parts[0] = textwrap.fill(parts[0], max(width, 40))
         if self.explanations and self.unrecognised:
             count = len(self.unrecognised)

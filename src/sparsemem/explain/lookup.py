@@ -11,7 +11,7 @@ from sparsemem.explain.messages import MESSAGES
 from sparsemem.explain.topics import TOPICS
 from sparsemem.spec.rules import RULES
 
-__all__ = ["Subject", "find_name", "find_inside", "function_names", "nearest"]
+__all__ = ["Subject", "find_inside", "find_name", "function_names", "nearest"]
 
 Subject = tuple[str, str]
 """A kind ("topic", "rule", "message", "errno") and an id."""

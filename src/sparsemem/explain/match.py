@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sparsemem.explain.messages import MESSAGES
 from sparsemem.explain.printf import compile_format, conversions, core_of, fixed_length, read_resource
-from sparsemem.explain.records import Message, Wording
 from sparsemem.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.explain.records import Message, Wording
 
 __all__ = ["Hit", "match_line"]
 
-_DEVICE = re.compile(r"\b((?:namespace|pfn|dax|btt)\d{1,6}\.\d{1,6}|(?:region|pmem|mapping_region)\d{1,6}|PNP0C80:[0-9a-fA-F]{2})\b")
+_DEVICE = re.compile(
+    r"\b((?:namespace|pfn|dax|btt)\d{1,6}\.\d{1,6}|(?:region|pmem|mapping_region)\d{1,6}|PNP0C80:[0-9a-fA-F]{2})\b"
+)
 _HINT_MISSING, _CUT = 15, 8
 _DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A recognised line. ``values`` are the numbers by field name, ``words`` all fields as text; ``cut`` says that numbers are missing."""
+    """A recognised line. ``values`` are the numbers by field name, ``words`` all fields as text.
+
+    ``cut`` says that numbers of the line are missing.
+    """
 
     message: Message
     wording: Wording

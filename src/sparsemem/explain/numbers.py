@@ -1,4 +1,4 @@
-"""The arithmetic of a line: which section, sub-section and memory block a range lies in, what is misaligned, what is lost."""
+"""The arithmetic of a line: where a range lies in the memory model, what is misaligned, what is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The sizes to measure with, in bytes; ``block`` is None where nothing tells it. ``basis`` says where they come from."""
+    """The sizes to measure with, in bytes; ``block`` None where unknown. ``basis`` says whose sizes they are."""
 
     page: int
     section: int
@@ -45,7 +45,7 @@ class Frame:
         g = kernel.geometry
         basis = (
             f"{kernel.version} on {kernel.arch}: {format_size(g.PAGE_SIZE)} pages, {format_size(g.SECTION_SIZE)} "
-            f"sections, "
+            "sections, "
             f"{format_size(g.SUBSECTION_SIZE)} sub-sections"
         )
         return cls(g.PAGE_SIZE, g.SECTION_SIZE, g.SUBSECTION_SIZE, block, basis)
@@ -54,12 +54,13 @@ class Frame:
         """The size of that unit: what the line says goes before what is known."""
         if name == "block":
             return values.get("block") or self.block
-        return values.get("align") if name == "align" else {"section": self.section,
-        "subsection": self.subsection}[name]
+        return (
+            values.get("align") if name == "align" else {"section": self.section, "subsection": self.subsection}[name]
+        )
 
 
 def decode(values: dict[str, int], units: tuple[str, ...], frame: Frame, *, trims: bool = False) -> tuple[Number, ...]:
-    """Facts about the numbers of one line; ``values`` by the field names of ``Message``. Nonsense numbers give no facts."""
+    """Facts about one line's numbers; ``values`` by the field names of ``Message``. Nonsense gives no facts."""
     facts: list[Number] = []
     span = _range_of(values, frame)
     if span is not None:
@@ -75,8 +76,9 @@ def decode(values: dict[str, int], units: tuple[str, ...], frame: Frame, *, trim
     facts.extend(_plain(values))
     if 0 < values.get("ways", 0) < 1 << 20 and 0 < values.get("align", 0) < _LIMIT:
         step = values["ways"] * values["align"]
-        facts.append(Number("size step", f"{_exact(step)}: {values['ways']} ways times {_exact(values['align'])}",
-        step))
+        facts.append(
+            Number("size step", f"{_exact(step)}: {values['ways']} ways times {_exact(values['align'])}", step)
+        )
     return tuple(facts)
 
 
@@ -84,18 +86,20 @@ def _against(span: Range, units: tuple[str, ...], values: dict[str, int], frame:
     facts: list[Number] = []
     sizes = {unit: size for unit in units if (size := frame.unit(unit, values)) and size & (size - 1) == 0}
     for label, address in (("start", span.start), ("end", span.end)):
-        for unit, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        for unit, size in sizes.items():
             facts.append(_alignment(label, address, size, _NAMES[unit]))
             if address % size == 0:
                 break
     if units[:2] == ("section", "subsection") and (span.start | span.end) % frame.section:
         wide = Range(span.start // frame.section * frame.section, -(-span.end // frame.section) * frame.section)
-        facts.append(Number("widened", f"{format_range(wide)}: what kernels up to 5.2 check, whole sections",
-        format_range(wide)))
+        facts.append(
+            Number("widened", f"{format_range(wide)}: what kernels up to 5.2 check, whole sections", format_range(wide))
+        )
     if trims and "block" in units:
         facts.extend(_trimmed(span, sizes["block"], "memory block") if "block" in sizes else _for_usual_blocks(span))
-    elif units[:1] in (("block",),
-    ("subsection",)) and (size := sizes.get(units[0])) and (span.start | span.end) % size:
+    elif (
+        units[:1] in (("block",), ("subsection",)) and (size := sizes.get(units[0])) and (span.start | span.end) % size
+    ):
         facts.extend(_trimmed(span, size, _NAMES[units[0]], label="inside"))
     return facts
 
@@ -131,7 +135,11 @@ def _places(span: Range, section: int, name: str) -> Number:
 
 
 def _subsections(span: Range, frame: Frame) -> Number:
-    per, first, last = frame.section // frame.subsection, span.start // frame.subsection, (span.end - 1) // frame.subsection
+    per, first, last = (
+        frame.section // frame.subsection,
+        span.start // frame.subsection,
+        (span.end - 1) // frame.subsection,
+    )
     if first // per == last // per:
         bits = f"{first % per} to {last % per}" if first != last else f"{first % per}"
         return Number("sub-sections", f"{bits} of 0 to {per - 1} in that section", f"{first % per}-{last % per}")
@@ -164,8 +172,11 @@ def _trimmed(span: Range, size: int, name: str, label: str = "usable") -> list[N
     head, tail = whole.start - span.start, span.end - whole.end
     return [
         Number(label, f"{format_range(whole)}, {_exact(whole.size)}", whole.size),
-        Number("outside" if label == "inside" else "lost",
-        f"{_exact(lost)}: {_exact(head)} at the start, {_exact(tail)} at the end", lost),
+        Number(
+            "outside" if label == "inside" else "lost",
+            f"{_exact(lost)}: {_exact(head)} at the start, {_exact(tail)} at the end",
+            lost,
+        ),
     ]
 
 
@@ -173,17 +184,28 @@ def _for_usual_blocks(span: Range) -> list[Number]:
     facts = []
     for size in (128 * MIB, 2048 * MIB):
         whole, lost = _inside(span, size)
-        text = f"{_exact(whole.size)} usable ({format_range(whole)}), {_exact(lost)} lost" if whole else "nothing usable"
-        facts.append(Number(f"at {format_size(size)}", f"{text}, if that is the memory block size",
-        whole.size if whole else 0))
+        text = (
+            f"{_exact(whole.size)} usable ({format_range(whole)}), {_exact(lost)} lost" if whole else "nothing usable"
+        )
+        facts.append(
+            Number(f"at {format_size(size)}", f"{text}, if that is the memory block size", whole.size if whole else 0)
+        )
     return facts
 
 
 def _plain(values: dict[str, int]) -> list[Number]:
-    labels = {"bytes": "bytes", "align": "align", "block": "memory block", "meant": "intended size",
-    "dataoff": "data offset",
-              "available": "available", "align_hex": "align", "capacity_hex": "capacity", "asked": "asked for",
-              "got": "got"}
+    labels = {
+        "bytes": "bytes",
+        "align": "align",
+        "block": "memory block",
+        "meant": "intended size",
+        "dataoff": "data offset",
+        "available": "available",
+        "align_hex": "align",
+        "capacity_hex": "capacity",
+        "asked": "asked for",
+        "got": "got",
+    }
     return [
         Number(label, f"{_exact(values[name])} ({values[name]:#x})", values[name])
         for name, label in labels.items()

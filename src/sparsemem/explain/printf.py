@@ -7,9 +7,13 @@ from functools import cache
 
 __all__ = ["compile_format", "conversions", "core_of", "fixed_length", "read_resource"]
 
-_CONVERSION = re.compile(r"%(?:(?P<percent>%)|p(?P<pointer>[A-Za-z]*)|(?P<flags>[#0-9*.-]*)(?:hh|h|ll|l|L|z)?(?P<kind>[dioux XsS]))")
+_CONVERSION = re.compile(
+    r"%(?:(?P<percent>%)|p(?P<pointer>[A-Za-z]*)|(?P<flags>[#0-9*.-]*)(?:hh|h|ll|l|L|z)?(?P<kind>[dioux XsS]))"
+)
 _HEX = "(?:0x)?[0-9a-fA-F]+"
-_RESOURCE = re.compile(r"\[(?:mem|io)\s+(?:(0x[0-9a-fA-F]{1,16})(?:-(0x[0-9a-fA-F]{1,16}))?|size\s+(0x[0-9a-fA-F]{1,16}))[^\]]*\]")
+_RESOURCE = re.compile(
+    r"\[(?:mem|io)\s+(?:(0x[0-9a-fA-F]{1,16})(?:-(0x[0-9a-fA-F]{1,16}))?|size\s+(0x[0-9a-fA-F]{1,16}))[^\]]*\]"
+)
 
 
 @cache
@@ -35,8 +39,9 @@ def conversions(template: str) -> tuple[str, ...]:
     for match in _CONVERSION.finditer(template):
         if match["pointer"] is not None:
             pointer = match["pointer"]
-            kinds.append("resource" if pointer[:1] in ("R", "r") else "text" if pointer.startswith(("U", "OF",
-            "g")) else "hex")
+            kinds.append(
+                "resource" if pointer[:1] in ("R", "r") else "text" if pointer.startswith(("U", "OF", "g")) else "hex"
+            )
         elif not match["percent"]:
             kinds.append({"s": "text", "S": "text", "x": "hex", "X": "hex"}.get(match["kind"], "decimal"))
     return tuple(kinds)
@@ -53,7 +58,7 @@ def core_of(template: str) -> str:
 
 
 def read_resource(text: str) -> tuple[int, int] | None:
-    """``[mem 0x200000000-0x2fbffffff flags 0x200]`` as ``(start, last)`` in bytes, last inclusive; None where it has no range."""
+    """``[mem 0x200000000-0x2fbffffff flags 0x200]`` as ``(start, last)``, inclusive; None where it has no range."""
     match = _RESOURCE.search(text)
     if match is None or match[1] is None:
         return None

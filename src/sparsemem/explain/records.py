@@ -10,7 +10,7 @@ __all__ = ["Message", "Step", "Topic", "Wording"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run.
+    """What to do now: ``why``, and the command as data (``argv`` empty where none does it). Nothing here is ever run.
 
     ``until`` is the last release series that the advice is for; None where it holds for all.
     """
@@ -46,7 +46,7 @@ class Wording:
         elif self.since:
             words = f"{self.since} and later"
         else:
-            words = f"up to {self.until}" if self.until else "every kernel known here"
+            words = f"up to {self.until}" if self.until else "every version known here"
         return f"{words} ({self.note})" if self.note else words
 
 
@@ -54,12 +54,13 @@ class Wording:
 class Message:
     """One message that a kernel or a tool prints.
 
-    ``fields`` names the conversions of every wording that has no names of its own. Numbers are read by name: ``start``, ``last``
-    (inclusive), ``size``, ``bytes``, ``align``, ``block`` are bytes; ``start_pfn``, ``last_pfn``, ``nr_pages`` are pages; ``range`` is a
-    resource as %pR prints it. ``units`` are the boundaries that matter: "subsection", "section", "block", "align". ``core`` are words that
-    make the message known even where its numbers were cut off; ``hint`` is a word whose presence decides between two equal messages.
-    ``trims`` says that the kernel drops what lies outside whole units. ``by_errno`` explains the field ``errno`` (a negative number) or
-    ``reason`` (its text). In ``what`` and in steps ``{field}`` stands for what the line says.
+    ``fields`` names the conversions of every wording that has no names of its own. Numbers are read by name:
+    ``start``, ``last`` (inclusive), ``size``, ``bytes``, ``align``, ``block`` are bytes; ``start_pfn``,
+    ``last_pfn``, ``nr_pages`` are pages; ``range`` is a resource as %pR prints it. ``units`` are the boundaries
+    that matter: "subsection", "section", "block", "align". ``core`` are words that make the message known even
+    where its numbers were cut off; ``hint`` is a word whose presence decides between two equal messages. ``trims``
+    says that the kernel drops what lies outside whole units. ``by_errno`` explains the field ``errno`` (a negative
+    number) or ``reason`` (its text). In ``what`` and in steps ``{field}`` stands for what the line says.
     """
 
     id: str

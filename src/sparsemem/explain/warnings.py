@@ -9,7 +9,9 @@ from sparsemem.spec.rules import RULES
 
 __all__ = ["Place", "find_place", "known_function"]
 
-_AT = re.compile(r"(?:WARN(?:ING)?|BUG)\b.{0,80}?((?:arch|mm|kernel|drivers)/[\w./-]{1,80}\.[ch]):(\d{1,6})(?:\]?[!,:]?\s+([A-Za-z_]\w*)\+0x)?")
+_AT = re.compile(
+    r"(?:WARN(?:ING)?|BUG)\b.{0,80}?((?:arch|mm|kernel|drivers)/[\w./-]{1,80}\.[ch]):(\d{1,6})(?:\]?[!,:]?\s+([A-Za-z_]\w*)\+0x)?"
+)
 _FRAME = re.compile(r"\b([A-Za-z_]\w{3,60})\+0x[0-9a-f]+")
 
 
@@ -27,7 +29,9 @@ class Place:
 
 _PLACES = (
     Place(
-        "arch/x86/mm/init_64.c", "add_pages", "adding pages failed",
+        "arch/x86/mm/init_64.c",
+        "add_pages",
+        "adding pages failed",
         "x86 warns once whenever __add_pages() fails; the trace itself is harmless. The reason is one of the rules "
         "below, and a line before "
         "the trace may name it. The caller's name in the trace tells device memory (memremap_pages) from System RAM "
@@ -36,25 +40,39 @@ _PLACES = (
         ("C01", "C10"),
     ),
     Place(
-        "memremap.c", None, "device memory was refused",
+        "memremap.c",
+        None,
+        "device memory was refused",
         "The line after the header says which check it was: System RAM in the range, or a conflicting map.",
-        ("mixed-region", "ram-region", "conflicting-mapping"), ("C01", "C09", "C45"),
+        ("mixed-region", "ram-region", "conflicting-mapping"),
+        ("C01", "C09", "C45"),
     ),
     Place(
-        "mm/memory_hotplug.c", None, "memory hotplug warned or stopped",
+        "mm/memory_hotplug.c",
+        None,
+        "memory hotplug warned or stopped",
         "A BUG here is most often a removal that is no multiple of memory blocks; a WARNING is a misaligned device "
         "range or a node that was not possible.",
-        ("removal-alignment", "pfn-span-alignment", "node-impossible"), ("C39",),
+        ("removal-alignment", "pfn-span-alignment", "node-impossible"),
+        ("C39",),
     ),
     Place(
-        "drivers/base/memory.c", None, "a memory block is not what the kernel expects",
+        "drivers/base/memory.c",
+        None,
+        "a memory block is not what the kernel expects",
         "Onlining found pages of the block missing or not reserved: on kernels up to 4.16 the result of adding a range "
         "that is no multiple of a memory block.",
-        ("block-alignment", "block-device-alignment"), ("C33",),
+        ("block-alignment", "block-device-alignment"),
+        ("C33",),
     ),
-    Place("mm/sparse", None, "the section table is not what the kernel expects", "A removal of pages that were not "
-    "active, or a page array for part of a sub-section.", ("subsection-inactive", "vmemmap-alignment")),
-)  # fmt: skip
+    Place(
+        "mm/sparse",
+        None,
+        "the section table is not what the kernel expects",
+        "A removal of pages that were not active, or a page array for part of a sub-section.",
+        ("subsection-inactive", "vmemmap-alignment"),
+    ),
+)
 
 
 def find_place(line: str) -> tuple[Place, str, str | None] | None:

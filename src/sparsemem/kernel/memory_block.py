@@ -14,6 +14,7 @@ from sparsemem.kernel.memory_hotplug.online import (
     online_pages,
 )
 from sparsemem.kernel.memory_hotplug.zones import (
+    ZONE_DEVICE,
     adjust_present_page_count,
     page_zone,
     pages_per_block,
@@ -21,6 +22,7 @@ from sparsemem.kernel.memory_hotplug.zones import (
     zone_intersects,
 )
 from sparsemem.kernel.mmzone import SECTION_MARKED_PRESENT
+from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import MemoryBlock, State
 
@@ -28,6 +30,7 @@ __all__ = [
     "ONLINE_TYPES",
     "auto_online_blocks_show",
     "auto_online_blocks_store",
+    "block_zone",
     "block_size_bytes_show",
     "create_memory_block_devices",
     "device_offline",
@@ -38,6 +41,7 @@ __all__ = [
     "removable_show",
     "state_show",
     "state_store",
+    "test_pages_in_a_zone",
     "valid_zones_show",
     "walk_memory_blocks",
 ]
@@ -83,8 +87,6 @@ def memory_dev_init(state: State, nids: dict[int, int]) -> None:
 
 
 def _early_node_zone(state: State, block_id: int, nid: int) -> str | None:
-    if not state.kernel.features.block_records_zone:
-        return _test_pages_in_a_zone(state, block_id)
     pages = pages_per_block(state)
     names = [
         name
@@ -94,8 +96,19 @@ def _early_node_zone(state: State, block_id: int, nid: int) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _test_pages_in_a_zone(state: State, block_id: int) -> str | None:
-    """Up to v5.17 the zone is looked up in the memmap, a MAX_ORDER chunk at a time: one page outside it, and there is none."""
+def block_zone(state: State, block_id: int) -> str | None:
+    """The one zone of an online block, or None.
+
+    Linux kernel commit 395f6081bad4 ("drivers/base/memory: determine and store zone for single-zone memory blocks") (in v5.18);
+    before, it was looked up in the memmap each time: a device's pages among them, and there is none.
+    """
+    if state.kernel.features.block_records_zone:
+        return state.blocks[block_id].zone
+    return test_pages_in_a_zone(state, block_id)
+
+
+def test_pages_in_a_zone(state: State, block_id: int) -> str | None:
+    """The zone of every MAX_ORDER chunk of the block, if it is the same (up to v5.17)."""
     g = state.kernel.geometry
     pages = pages_per_block(state)
     found: tuple[int, str] | None = None
@@ -103,12 +116,11 @@ def _test_pages_in_a_zone(state: State, block_id: int) -> str | None:
         ms = state.sections.get(pfn >> g.PFN_SECTION_SHIFT)
         if ms is None or not ms.section_mem_map & SECTION_MARKED_PRESENT:
             continue
-        zone = page_zone(state, pfn)
-        if found is not None and zone != found:
+        pgmap = get_dev_pagemap(state, pfn)
+        zone = (pgmap.nid, ZONE_DEVICE) if pgmap is not None else page_zone(state, pfn)
+        if zone is None or (found is not None and zone != found):
             return None
         found = zone
-        if found is None:
-            return None
     return found[1] if found else None
 
 
@@ -174,22 +186,25 @@ def _memory_block_online(state: State, block_id: int, block: MemoryBlock, online
 def _memory_block_offline(state: State, block_id: int, block: MemoryBlock) -> None:
     pages = pages_per_block(state)
     start_pfn, own = block_id * pages, block.nr_vmemmap_pages
-    if block.zone is None:
+    zone = block_zone(state, block_id)
+    if zone is None:
         # v5.18+ answers here; before, offline_pages() finds it: holes first, then "multizone range".
         if not state.kernel.features.block_records_zone:
             offline_pages(state, start_pfn, pages, block.nid, "", block.group)
         raise Refusal(22, "memory_block_offline", "multizone-block")
     mark = state.mark()
     if own:
-        adjust_present_page_count(state, block.nid, block.zone, block.group, -own)
+        adjust_present_page_count(state, block.nid, zone, block.group, -own)
     try:
-        offline_pages(state, start_pfn + own, pages - own, block.nid, block.zone, block.group)
+        offline_pages(state, start_pfn + own, pages - own, block.nid, zone, block.group)
     except Refusal:
         state.undo(mark)
         raise
     if own:
-        mhp_deinit_memmap_on_memory(state, block.nid, block.zone, start_pfn, own)
-    state.put(state.blocks, block_id, block._replace(state="offline", zone=None))
+        mhp_deinit_memmap_on_memory(state, block.nid, zone, start_pfn, own)
+    # Where the span shrinks at removal, the pages still remember their zone until then.
+    kept = None if state.kernel.features.zones_shrink_at_offline else zone
+    state.put(state.blocks, block_id, block._replace(state="offline", zone=kept))
 
 
 def device_online(state: State, block_id: int, online_type: str = "online") -> bool:
@@ -251,7 +266,7 @@ def valid_zones_show(state: State, block_id: int) -> str:
     """The zone of an online block ("none" when it has several); for an offline one, the zones it could be onlined to."""
     block = state.blocks[block_id]
     if block.state == "online":
-        return (block.zone or "none") + "\n"
+        return (block_zone(state, block_id) or "none") + "\n"
     pages = pages_per_block(state)
     names: list[str] = []
     default = zone_for_pfn_range(state, "online", block.nid, block.group, block_id * pages, pages)

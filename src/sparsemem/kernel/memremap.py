@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sparsemem.kernel.memory_hotplug.pages import __add_pages, __remove_pages, arch_add_memory, arch_remove_memory, mhp_range_allowed
-from sparsemem.kernel.memory_hotplug.zones import ZONE_DEVICE, move_pfn_range_to_zone, remove_pfn_range_from_zone
+from sparsemem.kernel.memory_hotplug.zones import ZONE_DEVICE, move_pfn_range_to_zone, remove_pfn_range_from_zone, shrink_at_removal
 from sparsemem.kernel.pgmap_array import get_dev_pagemap, pgmap_array_delete, xa_store_range
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import IORESOURCE_SYSTEM_RAM, REGION_DISJOINT, REGION_INTERSECTS, REGION_MIXED, region_intersects
@@ -72,6 +74,8 @@ def memremap_pages(
         raise Refusal(22, "memremap_pages", "nr-range")
     state.alloc("memremap_pages: percpu_ref_init")
     base = None if altmap is None else altmap.base_pfn
+    # Another mapping of the very same ranges keeps its own entries when this one is refused.
+    other, other_altmap = state.pgmaps.get(ranges), None if base is None else state.altmaps.get(base)
     if altmap is not None:
         state.put(state.altmaps, altmap.base_pfn, altmap)
     mapped = tuple(_mapped(state, each) for each in ranges)
@@ -82,11 +86,18 @@ def memremap_pages(
         except Refusal:
             for done in range(index):
                 _pageunmap_range(state, pgmap, done)
-            state.drop(state.pgmaps, ranges)
+            _put_back(state, state.pgmaps, ranges, other)
             if base is not None:
-                state.drop(state.altmaps, base)
+                _put_back(state, state.altmaps, base, other_altmap)
             raise
     return pgmap
+
+
+def _put_back(state: State, table: dict[Any, Any], key: object, value: object) -> None:
+    if value is None:
+        state.drop(table, key)
+    else:
+        state.put(table, key, value)
 
 
 def _mapped(state: State, pair: PfnRange) -> PfnRange:
@@ -159,7 +170,6 @@ def _pagemap_range(state: State, pgmap: DevPagemap, index: int) -> None:
             arch_add_memory(state, pgmap.nid, first << shift, (stop - first) << shift, pgmap.altmap)
     except Refusal:
         pgmap_array_delete(state, start, end)
-        state.drop(state.pgmaps, pgmap.ranges)
         raise
     move_pfn_range_to_zone(state, pgmap.nid, ZONE_DEVICE, first, stop - first)
     if f.memremap_zone_device_init_logged:
@@ -176,6 +186,7 @@ def _pageunmap_range(state: State, pgmap: DevPagemap, index: int) -> None:
     else:
         arch_remove_memory(state, first << shift, (stop - first) << shift, pgmap.altmap)
     pgmap_array_delete(state, *pgmap.ranges[index])
+    shrink_at_removal(state, pgmap.nid, ZONE_DEVICE, first, stop - first)
 
 
 def memunmap_pages(state: State, ranges: tuple[PfnRange, ...]) -> None:

@@ -43,7 +43,11 @@ def xa_store_range(state: State, start_pfn: int, end_pfn: int, key: Key | None) 
     if key is not None:
         middle.append((start_pfn, end_pfn, key))
         middle.sort()
-    state.put(state.misc, "pgmap_array", (*entries[:low], *middle, *entries[high:]))
+    stored = (*entries[:low], *middle, *entries[high:])
+    if stored:
+        state.put(state.misc, "pgmap_array", stored)
+    else:
+        state.drop(state.misc, "pgmap_array")
 
 
 def pgmap_array_delete(state: State, start_pfn: int, end_pfn: int) -> None:

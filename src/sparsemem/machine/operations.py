@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from urllib.parse import quote, unquote
+
 from sparsemem.errors import UsageError
 from sparsemem.kernel import memory_block
+from sparsemem.kernel.acpi_memhotplug import acpi_memory_device_add, acpi_memory_device_remove
 from sparsemem.kernel.memory_hotplug import add_remove, pages
 from sparsemem.kernel.memremap import MEMORY_TYPES, memremap_pages, memunmap_pages
 from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.resource import release_mem_region, request_mem_region
 from sparsemem.kernel.state import State, VmemAltmap
+from sparsemem.machine import sysfs
 from sparsemem.ranges import Range, format_range, parse_range
 
-__all__ = ["OPERATIONS", "Operation", "parse_operation", "perform"]
+__all__ = ["OPERATIONS", "Operation", "parse_operation", "perform", "store_operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +117,50 @@ def _store_state(word: str) -> Callable[[State, Operation], None]:
     return perform
 
 
-def _auto_online(state: State, op: Operation) -> None:
-    memory_block.auto_online_blocks_store(state, op.option("type", ""))
+def _acpi_add(state: State, op: Operation) -> None:
+    r = op.ranges[0]
+    acpi_memory_device_add(state, r.start, r.size, int(op.option("nid", "0")), op.option("device", "PNP0C80:00"))
+
+
+def _acpi_remove(state: State, op: Operation) -> None:
+    r = op.ranges[0]
+    first = state.blocks.get(r.start // state.misc["memory_block_size_bytes"])
+    acpi_memory_device_remove(state, r.start, r.size, first.group if first is not None else None)
+
+
+def _request_region(state: State, op: Operation) -> None:
+    r = op.ranges[0]
+    claimed = request_mem_region(state.iomem, r.start, r.size, unquote(op.option("name", "")), log=state.log)
+    if claimed is None:
+        raise Refusal(16, "__request_region", "resource-busy")
+    state.iomem = claimed[0]
+
+
+def _release_region(state: State, op: Operation) -> None:
+    state.iomem = release_mem_region(state.iomem, op.ranges[0].start, op.ranges[0].size, log=state.log)
+
+
+def _store(state: State, op: Operation) -> None:
+    path = unquote(op.option("path", ""))
+    try:
+        sysfs.store(state, path, unquote(op.option("text", "")))
+    except sysfs.SysfsError as error:
+        raise error.refusal or Refusal(error.number, "open", "sysfs-path") from None
+
+
+def store_operation(path: str, text: str) -> Operation:
+    """Writing ``text`` to a file of the attribute tree, as an operation."""
+    return Operation("store", options=(("path", quote(path)), ("text", quote(text, safe=""))))
 
 
 #: name -> (how it is performed, what it takes: "ranges", "range", "block" or "")
 OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
+    "acpi_memory_device_add": (_acpi_add, "range"),
+    "acpi_memory_device_remove": (_acpi_remove, "range"),
     "add_memory": (_add, "range"),
     "add_memory_driver_managed": (_add_driver_managed, "range"),
     "arch_add_memory": (_arch_add, "range"),
     "arch_remove_memory": (_arch_remove, "range"),
-    "auto_online": (_auto_online, ""),
     "memremap_pages": (_memremap, "ranges"),
     "memunmap_pages": (_memunmap, "ranges"),
     "offline": (_store_state("offline"), "block"),
@@ -130,16 +168,22 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
     "online": (_store_state("online"), "block"),
     "online_kernel": (_store_state("online_kernel"), "block"),
     "online_movable": (_store_state("online_movable"), "block"),
+    "release_mem_region": (_release_region, "range"),
     "remove_memory": (_remove, "range"),
+    "request_mem_region": (_request_region, "range"),
+    "store": (_store, ""),
 }
 
 #: options that an operation takes -> how its value is checked
 _OPTIONS: dict[str, Callable[[str], object]] = {
     "altmap": lambda text: [int(part) for part in text.split(":", 1)] if ":" in text else int("altmap wants RESERVE:FREE"),
+    "device": str,
     "flags": lambda text: int(text, 0),
     "name": str,
     "nid": int,
     "owner": str,
+    "path": str,
+    "text": str,
     "type": str,
     "vmemmap_shift": int,
 }

@@ -35,10 +35,18 @@ _BLOCK = re.compile(r"Memory block size: (\d{1,9})MB")
 _KINDS = {"System RAM": "usable", "device reserved": "reserved"}
 _EFI_KINDS = {
     "Loader Code": "usable", "Loader Data": "usable", "Boot Code": "usable", "Boot Data": "usable",
-    "Conventional Memory": "usable", "Conventional": "usable", 
-    "ACPI Reclaim Memory": "ACPI data", "ACPI Reclaim": "ACPI data", "ACPI Memory NVS": "ACPI NVS", "ACPI Mem NVS": "ACPI NVS", "Unusable Memory": "unusable", "Unusable": "unusable",
+    "Conventional Memory": "usable", "Conventional": "usable",
+    "ACPI Reclaim Memory": "ACPI data", "ACPI Reclaim": "ACPI data",
+    "ACPI Memory NVS": "ACPI NVS", "ACPI Mem NVS": "ACPI NVS", "Unusable Memory": "unusable", "Unusable": "unusable",
     "Persistent Memory": "persistent (type 7)", "Persistent": "persistent (type 7)",
 }  # fmt: skip
+_EFI_NUMBERS = dict.fromkeys((1, 2, 3, 4, 7), "usable") | {
+    8: "unusable",
+    9: "ACPI data",
+    10: "ACPI NVS",
+    14: "persistent (type 7)",
+}
+_EFI_MEMORY_WB = 0x8
 """EFI types to e820 kinds, as the kernel maps them; what is not here (runtime, MMIO, reserved) is reserved."""
 
 
@@ -177,6 +185,10 @@ def _extent(first: str, last: str, half_open: bool) -> Range | None:
 
 def _efi_kind(text: str) -> str:
     """``[Conventional Memory|   |  |SP|  |  |  |  |   |WB|WT|WC|UC]`` in the words of e820."""
+    old = re.match(r"type=(\d{1,9}), attr=0x([0-9a-f]{1,16})", text)  # before v3.19
+    if old is not None:
+        kind = _EFI_NUMBERS.get(int(old[1]), "reserved")
+        return kind if kind != "usable" or int(old[2], 16) & _EFI_MEMORY_WB else "reserved"
     name, _, attributes = text.strip("[] *").partition("|")
     kind = _EFI_KINDS.get(name.strip(), "reserved")
     flags = {flag.strip() for flag in attributes.split("|")}

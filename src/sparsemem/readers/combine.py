@@ -1,89 +1,43 @@
-"""All readers over one source, and what their facts say together.
-
-A fact that one file hides often stands in another: a namespace's address (root only in sysfs) in the iomem tree, the
-page size in the ratio of zones to System RAM. Deductions are made only where they are certain; the others stay unknown.
-"""
+"""All readers over one source, combined into a description."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError, UnreadableError
 from sparsemem.machine.description import (
-    BootRegion,
-    DaxFact,
     MachineDescription,
-    NamespaceFact,
     Note,
-    RegionFact,
-    ZoneFact,
 )
-from sparsemem.ranges import Range
-from sparsemem.readers.bootlog import BootLog, boot_lines, parse_boot_log
+from sparsemem.readers.bootlog import boot_lines, parse_boot_log
 from sparsemem.readers.dax import read_dax
+from sparsemem.readers.facts import (
+    Facts,
+    arch_of_iomem,
+    daxes_of,
+    namespaces_of,
+    page_size_of,
+    regions_of,
+)
 from sparsemem.readers.firmware import read_firmware_memmap
 from sparsemem.readers.iomem import parse_iomem
 from sparsemem.readers.jsontext import load_documents
-from sparsemem.readers.lsmem import looks_like_lsmem, parse_lsmem
-from sparsemem.readers.memory_blocks import MemoryBlocks, read_memory_blocks
+from sparsemem.readers.memory_blocks import read_memory_blocks
 from sparsemem.readers.metadata import read_metadata
 from sparsemem.readers.nd import read_nd
-from sparsemem.readers.ndctl import looks_like_ndctl, parse_ndctl
-from sparsemem.readers.proc import ONE_PAGE_SIZE, ProcFacts, read_proc
-from sparsemem.readers.source import DirectorySource, Source
+from sparsemem.readers.proc import ONE_PAGE_SIZE, read_proc
+from sparsemem.readers.trees import DirectorySource
 from sparsemem.readers.zoneinfo import parse_zoneinfo, zoneinfo_lines
 
 if TYPE_CHECKING:
-    from sparsemem.kernel.ioport import Resource
+    from sparsemem.readers.source import Source
 
-__all__ = ["HIDDEN", "HIDDEN_REMEDY", "Facts", "describe", "read_source"]
+__all__ = ["HIDDEN", "HIDDEN_REMEDY", "describe", "read_source"]
 
 HIDDEN = "every address in it is zero: the kernel shows them to root only"
 HIDDEN_REMEDY = "run as root, or save it with: sudo cat /proc/iomem > iomem.txt"
 _LOGS = ("/var/log/dmesg", "/dmesg", "/dmesg.txt", "/dmesg.log")
-_NAMESPACE = re.compile(r"namespace(\d{1,9})\.\d{1,9}")
-_DAX = re.compile(r"dax\d{1,9}\.\d{1,9}")
-
-
-@dataclass(slots=True)
-class Facts:
-    """What was read so far, before it is combined."""
-
-    proc: ProcFacts = field(default_factory=ProcFacts)
-    iomem: Resource | None = None
-    hidden: bool = False
-    memory: MemoryBlocks = field(default_factory=MemoryBlocks)
-    zones: tuple[ZoneFact, ...] = ()
-    regions: tuple[RegionFact, ...] = ()
-    namespaces: tuple[NamespaceFact, ...] = ()
-    dax: tuple[DaxFact, ...] = ()
-    boot_map: tuple[BootRegion, ...] = ()
-    log: BootLog = field(default_factory=BootLog)
-    notes: list[Note] = field(default_factory=list)
-
-    def add_listing(self, documents: list[Any], source: str) -> bool:
-        """Take in ndctl, daxctl or lsmem output where sysfs said nothing; False when it is none of these."""
-        known = False
-        if looks_like_lsmem(documents):
-            known = True
-            memory, notes = parse_lsmem(documents, source)
-            self.notes.extend(notes)
-            if not self.memory.blocks:
-                self.memory = replace(
-                    memory, block_size=self.memory.block_size or memory.block_size, auto_online=self.memory.auto_online
-                )
-        if looks_like_ndctl(documents):
-            known = True
-            regions, namespaces, dax, notes = parse_ndctl(documents, source)
-            self.notes.extend(notes)
-            self.regions += tuple(fact for fact in regions if fact.dev not in {old.dev for old in self.regions})
-            self.namespaces += tuple(
-                fact for fact in namespaces if fact.dev not in {old.dev for old in self.namespaces}
-            )
-            self.dax += tuple(fact for fact in dax if fact.dev not in {old.dev for old in self.dax})
-        return known
 
 
 def read_source(source: Source) -> MachineDescription:
@@ -154,14 +108,14 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
             "no description of memory found",
             where=name,
             why=f"{first.source}: {first.where + ': ' if first.where else ''}{first.what}" if first else None,
-            remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or ndctl, "
-            "daxctl or lsmem JSON",
+            remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or "
+            "ndctl, daxctl or lsmem JSON",
         )
     notes = list(facts.notes)
-    arch = proc.arch or log.arch or _arch_of_iomem(facts.iomem)
-    page_size = proc.page_size or ONE_PAGE_SIZE.get(arch or "") or _page_size(facts, notes, name)
-    namespaces = _namespaces(facts)
-    dax = _daxes(facts, notes, name)
+    arch = proc.arch or log.arch or arch_of_iomem(facts.iomem)
+    page_size = proc.page_size or ONE_PAGE_SIZE.get(arch or "") or page_size_of(facts, notes, name)
+    namespaces = namespaces_of(facts)
+    dax = daxes_of(facts, notes, name)
     return MachineDescription(
         source=name,
         kernel_release=proc.release or log.release,
@@ -177,145 +131,8 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         auto_online=facts.memory.auto_online,
         blocks=facts.memory.blocks,
         zones=facts.zones,
-        regions=_regions(facts, namespaces),
+        regions=regions_of(facts, namespaces),
         namespaces=namespaces,
         dax=dax,
         notes=tuple(notes),
     )
-
-
-def _arch_of_iomem(root: Resource | None) -> str | None:
-    """Only names that one architecture's kernel writes: APICs and e820 type 12 are x86's, ARMH ACPI ids are arm64's."""
-    for _, node in root.walk() if root is not None else ():
-        name = node.name or ""
-        if name.startswith(("IOAPIC ", "Local APIC")) or name == "Persistent Memory (legacy)":
-            return "x86_64"
-        if re.match(r"ARMH[0-9A-F]{4}:", name):
-            return "arm64"
-    return None
-
-
-def _page_size(facts: Facts, notes: list[Note], name: str) -> int | None:
-    """System RAM in bytes over present pages; the kernel's own reservations keep the ratio within a few per cent."""
-    present = sum(zone.present for zone in facts.zones)
-    if facts.iomem is None or not present:
-        return None
-    ram = sum(node.size for _, node in facts.iomem.walk() if (node.name or "").startswith("System RAM"))
-    for size in (4096, 16384, 65536):
-        if 0.9 < ram / present / size < 1.2:
-            notes.append(Note(name, "", f"page size {size} follows from System RAM and the pages in its zones"))
-            return size
-    return None
-
-
-def _named(root: Resource | None, pattern: re.Pattern[str]) -> dict[str, list[tuple[Resource, Resource | None]]]:
-    """Entries whose name matches, with the top-level entry around each."""
-    found: dict[str, list[tuple[Resource, Resource | None]]] = {}
-    top: Resource | None = None
-    for depth, node in root.walk() if root is not None else ():
-        if depth == 0:
-            top = node
-        if node.name and pattern.fullmatch(node.name):
-            found.setdefault(node.name, []).append((node, top if depth else None))
-    return found
-
-
-def _is_pmem(node: Resource | None) -> bool:
-    return node is not None and (node.name or "").startswith("Persistent Memory")
-
-
-def _namespaces(facts: Facts) -> tuple[NamespaceFact, ...]:
-    """Fill in addresses from iomem, and take namespaces from there that no other source names.
-
-    A devdax namespace reserves only its metadata under its own name; the data is its dax device's.
-    """
-    lines = {dev: places[0][0] for dev, places in _named(facts.iomem, _NAMESPACE).items() if len(places) == 1}
-    result = []
-    for fact in facts.namespaces:
-        node = lines.pop(fact.dev, None)
-        if node is not None and fact.range is None:
-            if fact.holder is not None or fact.mode == "raw":
-                size = fact.size  # sysfs: the raw extent
-            else:
-                size = node.size if fact.mode != "devdax" else None
-            if size is not None and (fact.mode == "devdax" or size == node.size):
-                fact = replace(fact, range=Range(node.start, node.start + size), size=size)
-        result.append(fact)
-    daxes = [node for places in _named(facts.iomem, _DAX).values() for node, _ in places]
-    for dev, node in lines.items():
-        number, _, index = dev.removeprefix("namespace").partition(".")
-        follows = any(node.end < dax.start and dax.name == f"dax{number}.{index}" for dax in daxes)
-        result.append(
-            NamespaceFact(
-                dev=dev,
-                region=f"region{number}",
-                mode="devdax" if follows else "unknown",
-                range=None if follows else Range(node.start, node.end + 1),
-                size=None if follows else node.size,
-            )
-        )
-    return tuple(result)
-
-
-def _regions(facts: Facts, namespaces: tuple[NamespaceFact, ...]) -> tuple[RegionFact, ...]:
-    """An address that sysfs hides: the pmem entry of the same size that holds the region's namespaces, or the only one
-    of that size.
-    """
-    if facts.iomem is None or all(region.range for region in facts.regions):
-        return facts.regions
-    entries = [node for node in facts.iomem.children if _is_pmem(node)]
-    result = []
-    for region in facts.regions:
-        if region.range is None:
-            fitting = [node for node in entries if node.size == region.size]
-            alike = [other for other in facts.regions if other.size == region.size]
-            own = [fact.range for fact in namespaces if fact.region == region.dev and fact.range is not None]
-            holding = [
-                node for node in fitting if own and all(node.start <= r.start and r.end <= node.end + 1 for r in own)
-            ]
-            node = holding[0] if len(holding) == 1 else fitting[0] if len(fitting) == len(alike) == 1 else None
-            if node is not None:
-                region = replace(region, range=Range(node.start, node.end + 1))
-        result.append(region)
-    return tuple(result)
-
-
-def _daxes(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
-    """Fill in ranges from iomem, and take devices from there that no other source names.
-
-    kmem reserves only the whole memory blocks inside a device, so there a shorter iomem entry is not the device's
-    range.
-    """
-    lines = _named(facts.iomem, _DAX)
-    result = []
-    for fact in facts.dax:
-        places = lines.pop(fact.dev, [])
-        if places and not fact.ranges:
-            ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
-            if sum(extent.size for extent in ranges) == fact.size:
-                fact = replace(fact, ranges=ranges)
-            else:
-                notes.append(
-                    Note(name, fact.dev, "its range is hidden, and iomem shows only the part that its driver uses")
-                )
-        result.append(fact)
-    for dev, places in lines.items():
-        ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
-        ram = any((child.name or "").startswith("System RAM") for node, _ in places for child in node.children)
-        if ram:
-            notes.append(
-                Note(
-                    name, dev, "known from iomem only: the range is what the kmem driver uses, the device may be larger"
-                )
-            )
-        region = f"region{dev[3:].partition('.')[0]}" if all(_is_pmem(top) for _, top in places) else None
-        result.append(
-            DaxFact(
-                dev=dev,
-                size=sum(extent.size for extent in ranges),
-                ranges=ranges,
-                mode="system-ram" if ram else "devdax",
-                region=region,
-            )
-        )
-    return tuple(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from typing import BinaryIO
@@ -10,12 +11,14 @@ from typing import BinaryIO
 from sparsemem.errors import InputError, UnreadableError
 from sparsemem.machine.description import MachineDescription, Note
 from sparsemem.readers.bootlog import looks_like_boot_log, parse_boot_log
-from sparsemem.readers.combine import HIDDEN, HIDDEN_REMEDY, Facts, describe, read_source
+from sparsemem.readers.combine import HIDDEN, HIDDEN_REMEDY, describe, read_source
+from sparsemem.readers.facts import Facts
 from sparsemem.readers.iomem import looks_like_iomem, parse_iomem
 from sparsemem.readers.jsontext import load_documents
-from sparsemem.readers.source import DirectorySource, Source
+from sparsemem.readers.source import Source
 from sparsemem.readers.tarball import MAX_UNPACKED, is_tar, open_tar, unpack
 from sparsemem.readers.text import is_binary
+from sparsemem.readers.trees import DirectorySource
 
 __all__ = ["open_source", "read_bytes", "read_machine", "read_text"]
 
@@ -87,6 +90,15 @@ def read_text(text: str, name: str, notes: tuple[Note, ...] = ()) -> MachineDesc
             facts.notes.extend(parsed.notes)
             facts.iomem = parsed.root
             return describe(facts, name)
+        inside = re.search(r"^[ \t]*[\[{]", text, re.MULTILINE) if not starts_json else None
+        if inside is not None:
+            documents, json_notes = load_documents(text, name, inside.start())
+            if documents and facts.add_listing(documents, name):
+                line = text.count("\n", 0, inside.end()) + 1
+                facts.notes.extend(
+                    [Note(name, f"line {line}", "what comes before it is not JSON, left out"), *json_notes]
+                )
+                return describe(facts, name)
         place, why = (json_notes[0].where, json_notes[0].what) if json_notes else ("", None)
         raise InputError(
             "nothing in it describes a machine's memory",

@@ -194,6 +194,9 @@ def _disjoint(siblings: list[_Node], notes: _Notes) -> list[_Node]:
         above = result[-1] if result else None
         if above is None or above.end < node.start:
             result.append(node)
+        elif (node.start, node.end, node.name) == (above.start, above.end, above.name):
+            notes.add(node.line, f"{_described(node)} repeats line {above.line}; taken once")
+            above.children.extend(node.children)
         elif node.end <= above.end:
             notes.add(node.line, f"{_described(node)} lies inside line {above.line}; put below it")
             above.children.append(node)

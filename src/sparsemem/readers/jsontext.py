@@ -18,13 +18,12 @@ MAX_DEPTH = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
-def load_documents(text: str, source: str) -> tuple[list[Any], tuple[Note, ...]]:
-    """All JSON values of a text, and a note at the place where it stops being JSON."""
+def load_documents(text: str, source: str, at: int = 0) -> tuple[list[Any], tuple[Note, ...]]:
+    """All JSON values of a text from ``at`` on, and a note at the place where it stops being JSON."""
     documents: list[Any] = []
     decoder = json.JSONDecoder()
-    at = 0
-    if text.startswith("\ufeff"):
-        at = 1
+    if text.startswith("\ufeff", at):
+        at += 1
     while True:
         while at < len(text) and text[at] in " \t\r\n\f,":
             at += 1

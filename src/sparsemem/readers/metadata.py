@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparsemem.readers.jsontext import load_documents
 from sparsemem.readers.proc import arch_of_machine
-from sparsemem.readers.source import DirectorySource, Source
+from sparsemem.readers.trees import DirectorySource
+
+if TYPE_CHECKING:
+    from sparsemem.readers.source import Source
 
 __all__ = ["METADATA", "Metadata", "read_metadata"]
 

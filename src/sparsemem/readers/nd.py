@@ -127,6 +127,7 @@ def _namespace(source: Source, name: str) -> NamespaceFact | None:
     mode = MODES.get(word or "", word or "unknown")
     claimed = source.value(f"{DIRECTORY}/{name}/holder")
     holder = _holder(source, claimed) if claimed and "/" not in claimed else None
+    extent = _range(source, name, size)
     force_raw = source.value(f"{DIRECTORY}/{name}/force_raw")
     sector_size = _sector_size(source.value(f"{DIRECTORY}/{name}/sector_size"))
     bound = [device for device in (name, claimed) if device and source.driver(f"{DIRECTORY}/{device}") is not None]
@@ -141,7 +142,7 @@ def _namespace(source: Source, name: str) -> NamespaceFact | None:
         region="region" + name[len("namespace") :].partition(".")[0],
         mode=mode,
         map=holder.map if holder else ("mem" if mode == "fsdax" else None),
-        range=_range(source, name, size),
+        range=extent,
         size=size,
         uuid=(holder.uuid if holder else None) or source.value(f"{DIRECTORY}/{name}/uuid"),
         align=holder.align if holder else None,
@@ -149,8 +150,8 @@ def _namespace(source: Source, name: str) -> NamespaceFact | None:
         blockdev=disks[0] if disks else None,
         name=source.value(f"{DIRECTORY}/{name}/alt_name"),
         enabled=bool(bound),
-        usable=holder.size if holder else None,
-        data=holder.data if holder else None,
+        usable=holder.size if holder else size if mode == "raw" else None,
+        data=holder.data if holder else extent if mode == "raw" else None,
         holder=claimed,
         force_raw=None if force_raw not in ("0", "1") else force_raw == "1",
         target_node=_node(source, name, "target_node"),

@@ -8,9 +8,7 @@ can block: only regular files are opened.
 from __future__ import annotations
 
 import errno
-import os
 import re
-import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.machine.description import Note
@@ -18,7 +16,7 @@ from sparsemem.machine.description import Note
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["MAX_FILE", "DirectorySource", "Entry", "MemorySource", "Source"]
+__all__ = ["MAX_FILE", "Entry", "Source", "UnusableError"]
 
 MAX_FILE = 64 << 20
 """Bytes read of any one file; the rest is left out with a note."""
@@ -32,7 +30,7 @@ class Entry(NamedTuple):
     data: bytes = b""
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """A path that exists and cannot be used."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -117,7 +115,7 @@ class Source:
             if real is None or self._kind(real) != "dir":
                 return []
             names = list(self._names(real))
-        except (_UnusableError, OSError) as error:
+        except (UnusableError, OSError) as error:
             self._failed(path, error, False)
             return []
         if pattern:
@@ -139,7 +137,7 @@ class Source:
             if self._kind(link) != "link":
                 return None
             target = self._target(link)
-        except (_UnusableError, OSError) as error:
+        except (UnusableError, OSError) as error:
             self._failed(path, error, False)
             return None
         if self.trace is not None:
@@ -167,7 +165,7 @@ class Source:
         try:
             real = self._resolve(path)
             return None if real is None or self._kind(real) is None else "/" + real
-        except (_UnusableError, OSError) as error:
+        except (UnusableError, OSError) as error:
             self._failed(path, error, False)
             return None
 
@@ -176,7 +174,7 @@ class Source:
         try:
             real = self._resolve(path)
             return real is not None and self._kind(real) == "dir"
-        except (_UnusableError, OSError):
+        except (UnusableError, OSError):
             return False
 
     def _record(self, real: str, trace: dict[str, Entry]) -> None:
@@ -196,9 +194,9 @@ class Source:
             if real is None or kind is None:
                 return None
             if kind != "file":
-                raise _UnusableError(path, "a directory" if kind == "dir" else "not a regular file; not opened")
+                raise UnusableError(path, "a directory" if kind == "dir" else "not a regular file; not opened")
             data = self._read(real, limit + 1)
-        except (_UnusableError, OSError) as error:
+        except (UnusableError, OSError) as error:
             self._failed(path, error, quiet)
             return None
         if len(data) > limit:
@@ -213,13 +211,13 @@ class Source:
                 return
             why = (error.strerror or type(error).__name__).lower()
         else:
-            why = error.why if isinstance(error, _UnusableError) else str(error)
+            why = error.why if isinstance(error, UnusableError) else str(error)
         self.unreadable["/" + path.strip("/")] = why
         if not quiet:
             self.note(path, f"cannot be read: {why}")
 
     def _resolve(self, path: str) -> str | None:
-        """The path without links; None when a component is missing. Raises _UnusableError for a loop of links."""
+        """The path without links; None when a component is missing. Raises UnusableError for a loop of links."""
         path = path.strip("/")
         done = self._resolved.get(path)
         if done is not None:
@@ -246,7 +244,7 @@ class Source:
                 continue
             links += 1
             if links > _MAX_LINKS:
-                raise _UnusableError(path, "too many links (a loop?)")
+                raise UnusableError(path, "too many links (a loop?)")
             target = self._target(following)
             if self.trace is not None:
                 self.trace[following] = Entry("link", target.encode("utf-8", "surrogateescape"))
@@ -254,7 +252,7 @@ class Source:
                 current = ""
             todo.extend(reversed(target.split("/")))
             if len(todo) > 4096:
-                raise _UnusableError(path, "its links expand without end")
+                raise UnusableError(path, "its links expand without end")
         if len(self._resolved) < 1 << 20:
             self._resolved[path] = current
             self._resolved.setdefault(current, current)
@@ -266,81 +264,3 @@ def _natural(name: str) -> tuple[tuple[int, str], ...]:
     return tuple(
         (int(part[:18]), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)
     )
-
-
-class DirectorySource(Source):
-    """A directory tree: ``/`` for this machine, or a captured tree."""
-
-    def __init__(self, root: str, name: str | None = None) -> None:
-        super().__init__(name if name is not None else root)
-        self.root = root
-        self._prefix = root.rstrip("/") + "/"
-
-    def where(self, path: str) -> str:
-        return self._prefix + path.lstrip("/")
-
-    def _kind(self, path: str) -> str | None:
-        try:
-            mode = os.lstat(self._prefix + path).st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except ValueError as error:  # an embedded NUL
-            raise _UnusableError(path, str(error)) from None
-        if stat.S_ISREG(mode):
-            return "file"
-        return "dir" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "special"
-
-    def _target(self, path: str) -> str:
-        return os.readlink(self._prefix + path)
-
-    def _names(self, path: str) -> Iterable[str]:
-        return os.listdir(self._prefix + path)
-
-    def _read(self, path: str, limit: int) -> bytes:
-        # O_NONBLOCK and the second look guard against a file that became a FIFO in between.
-        fd = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise _UnusableError(path, "not a regular file; not opened")
-            chunks, size = [], 0
-            while size < limit and (chunk := os.read(fd, min(limit - size, 1 << 20))):
-                chunks.append(chunk)
-                size += len(chunk)
-            return b"".join(chunks)
-        finally:
-            os.close(fd)
-
-
-class MemorySource(Source):
-    """A tree held in memory: path without a leading slash -> Entry. Parents exist by themselves."""
-
-    def __init__(self, name: str, entries: dict[str, Entry]) -> None:
-        super().__init__(name)
-        self.entries = entries
-        self._children: dict[str, dict[str, None]] = {"": {}}
-        for path in entries:
-            self._adopt(path)
-
-    def _adopt(self, path: str) -> None:
-        while path:
-            parent, _, last = path.rpartition("/")
-            children = self._children.setdefault(parent, {})
-            if last in children:
-                return
-            children[last] = None
-            path = parent
-
-    def _kind(self, path: str) -> str | None:
-        entry = self.entries.get(path)
-        if entry is not None:
-            return entry.kind
-        return "dir" if path in self._children else None
-
-    def _target(self, path: str) -> str:
-        return self.entries[path].data.decode("utf-8", "surrogateescape")
-
-    def _names(self, path: str) -> Iterable[str]:
-        return self._children.get(path, {})
-
-    def _read(self, path: str, limit: int) -> bytes:
-        return self.entries[path].data[:limit]

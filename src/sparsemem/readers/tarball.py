@@ -12,7 +12,8 @@ import lzma
 import tarfile
 import zlib
 
-from sparsemem.readers.source import MAX_FILE, Entry, MemorySource
+from sparsemem.readers.source import MAX_FILE, Entry
+from sparsemem.readers.trees import MemorySource
 
 __all__ = ["MAX_UNPACKED", "is_tar", "open_tar", "unpack"]
 

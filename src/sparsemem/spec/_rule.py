@@ -11,8 +11,8 @@ __all__ = ["Rule"]
 class Rule:
     """A rule of memory hotplug.
 
-    ``functions``: the kernel functions that enforce it; ``source``: the commit, or the file and the trees read; ``errnos``: what a
-    refusal by it answers, in any release (empty for a rule that refuses nothing).
+    ``functions``: the kernel functions that enforce it; ``source``: the commit, or the file and the trees read;
+    ``errnos``: what a refusal by it answers, in any release (empty for a rule that refuses nothing).
     """
 
     id: str

@@ -64,8 +64,8 @@ RULES: tuple[Rule, ...] = (
         " widened to whole sections, so RAM that only shares the section refuses it; from 5.3 the range counts as it"
         " is. MIXED means: RAM and something else in the range.",
         ("pagemap_range", "devm_memremap_pages", "region_intersects"),
-        'mm/memremap.c (read in 5.10, 6.1, 6.12, 7.2); exact range since 7cc7867fb061 ("mm/devm_memremap_pages: enable'
-        ' sub-section remap") (in v5.3)',
+        "mm/memremap.c (read in 5.10, 6.1, 6.12, 7.2), kernel/memremap.c (read before v5.3); the exact range came with"
+        " the sub-section series (in v5.3)",
         errnos=("ENXIO",),
     ),
     Rule(
@@ -75,6 +75,15 @@ RULES: tuple[Rule, ...] = (
         ("pagemap_range", "devm_memremap_pages", "region_intersects"),
         f"mm/memremap.c {_READ}",
         errnos=("ENXIO",),
+    ),
+    Rule(
+        "not-mapped",
+        "only a live device map is torn down",
+        "The ranges that are to be unmapped belong to no device map. A driver does not get that far: this is how the"
+        " model answers a step that cannot happen.",
+        ("memunmap_pages",),
+        f"mm/memremap.c {_READ}",
+        errnos=("EINVAL",),
     ),
     Rule(
         "altmap-multiple-ranges",
@@ -136,6 +145,7 @@ RULES: tuple[Rule, ...] = (
         "ndctl rounds to alignment times interleave ways, and refuses a size that is no multiple.",
         ("validate_namespace_options",),
         "ndctl/namespace.c",
+        errnos=("EINVAL",),
     ),
     Rule(
         "namespace-space",
@@ -143,7 +153,7 @@ RULES: tuple[Rule, ...] = (
         "Free space of a region may be split; a labelled namespace is one extent on each DIMM.",
         ("__size_store", "scan_allocate"),
         f"drivers/nvdimm/namespace_devs.c {_READ}",
-        errnos=("ENOSPC", "ENXIO"),
+        errnos=("ENOSPC", "ENXIO", "EINVAL"),
     ),
     Rule(
         "namespace-alignment",
@@ -161,7 +171,7 @@ RULES: tuple[Rule, ...] = (
         "4 MiB in 4.x kernels, later one page; what is left after the metadata must not be empty.",
         ("nvdimm_namespace_common_probe",),
         f"drivers/nvdimm/namespace_devs.c {_READ}",
-        errnos=("ENODEV",),
+        errnos=("ENODEV", "EINVAL"),
     ),
     Rule(
         "namespace-busy",
@@ -221,7 +231,7 @@ RULES: tuple[Rule, ...] = (
         "Page size, 2 MiB with transparent huge pages, 1 GiB with huge PUDs (x86-64).",
         ("nd_pfn_validate", "align_store"),
         f"drivers/nvdimm/pfn_devs.c {_READ}",
-        errnos=("EINVAL", "EOPNOTSUPP"),
+        errnos=("EINVAL", "EOPNOTSUPP", "ENOMEM"),
     ),
     Rule(
         "page-map-debug",
@@ -300,6 +310,7 @@ RULES: tuple[Rule, ...] = (
         " size from 6.15.",
         ("acpi_parse_cfmws", "memory_block_advise_max_size"),
         "drivers/acpi/numa/srat.c (read in 7.2)",
+        errnos=("ENXIO",),
     ),
     Rule(
         "cxl-window-space",

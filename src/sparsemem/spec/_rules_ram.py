@@ -147,6 +147,15 @@ RULES: tuple[Rule, ...] = (
         errnos=("EINVAL",),
     ),
     Rule(
+        "sysfs-path",
+        "only files that exist can be written",
+        "Below /sys/devices/system/memory there is a directory for each memory block and a few files; other names are"
+        " not there, and some files can not be written.",
+        ("open",),
+        f"drivers/base/memory.c {_READ}",
+        errnos=("ENOENT", "EACCES"),
+    ),
+    Rule(
         "block-state-word",
         "the state file knows four words",
         "/sys/devices/system/memory/memoryN/state takes online, online_kernel, online_movable or offline.",
@@ -205,6 +214,7 @@ RULES: tuple[Rule, ...] = (
         "Drivers are asked before memory goes online or offline; one of them refused.",
         ("memory_notify", "online_pages", "offline_pages"),
         f"mm/memory_hotplug.c {_READ}",
+        errnos=("EBUSY", "EPERM"),
     ),
     Rule(
         "boot-memory-offline",

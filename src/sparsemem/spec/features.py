@@ -1,24 +1,26 @@
 """Every behaviour that changed between kernels, by name: the record the model asks instead of asking for a version.
 
-Each feature is declared once, as a dataclass field, in the module named after the kernel files it belongs to; this module puts them
-together.
+Each feature is declared once, as a dataclass field, in the module named after the kernel files it belongs to; this
+module puts them together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from sparsemem.spec.features_memremap import MemremapFeatures
-from sparsemem.spec.record import Record
-from sparsemem.spec.version import KernelVersion
+from sparsemem.spec.features_device import DeviceFeatures
 
-__all__ = ["Features", "features", "history"]
+if TYPE_CHECKING:
+    from sparsemem.spec.record import Record
+    from sparsemem.spec.version import KernelVersion
+
+__all__ = ["Features", "features", "history", "known_bugs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features(MemremapFeatures):
+class Features(DeviceFeatures):
     """What one kernel does, feature by feature. See ``history()`` for the releases and commits behind each."""
 
 
@@ -32,3 +34,8 @@ def history() -> tuple[Record, ...]:
 def features(version: KernelVersion, arch: str = "x86_64") -> Features:
     """The features of this kernel."""
     return Features(**{record.name: record.value(version, arch) for record in history()})  # type: ignore[arg-type]
+
+
+def known_bugs(of: Features) -> tuple[Record, ...]:
+    """The records of the numbered kernel bugs that this kernel has."""
+    return tuple(record for record in history() if record.bug is not None and getattr(of, record.name))

@@ -1,75 +1,241 @@
-"""Features of mm/memory_hotplug.c, drivers/base/memory.c and kernel/resource.c."""
+"""Features of mm/memory_hotplug.c and kernel/resource.c: adding, removing, onlining and offlining memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_sparse import SparseFeatures
+from sparsemem.spec.features_sparse import SUBSECTION_HOTPLUG, SparseFeatures
 from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["HotplugFeatures"]
 
+_SHRINK = ("5.5-rc6", "feee6b298916", "mm/memory_hotplug: shrink zones when offlining memory")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotplugFeatures(SparseFeatures):
-    """Adding, removing, onlining and offlining memory; memory block devices; the iomem tree."""
+    """``__add_pages()`` and ``add_memory()`` and what undoes them; zones, nodes, spans; the iomem tree."""
 
-    check_pfn_span: bool = since("5.3", note="__add_pages() and __remove_pages() refuse ranges that are not sub-section aligned.")
+    # -- what a range must be
+    check_pfn_span: bool = since(
+        *SUBSECTION_HOTPLUG[1:4],
+        note="__add_pages() and __remove_pages() want whole sub-sections; before, removal wanted whole sections (BUG).",
+    )
     misaligned_message: str = choice(
         Era(""),
         Era("Misaligned __%s_pages start: %#lx end: #%lx", "5.3"),
         Era("Misaligned %s start: %#lx end: #%lx", "6.0"),
-        Era("Misaligned %s start: %#lx end: %#lx", "6.2"),
-        note="The WARN of check_pfn_span(); %s is add/remove in the first form, the function's name in the later ones.",
+        Era("Misaligned %s start: %#lx end: %#lx", "6.5"),
+        note="The WARN for a misaligned span; %s is add or remove at first, then the name of the function. The first "
+        "two forms"
+        " print the end with a plain # and without 0x.",
     )
     hotplug_addressable_check: bool = until(
-        "5.12", first=("5.4", "dca4436d1cf9", "mm/memory_hotplug.c: add a bounds check to check_hotplug_memory_range()"),
-        note="check_hotplug_memory_addressable() refuses a range beyond MAX_PHYSMEM_BITS with -E2BIG.",
+        "5.12", "bca3feaa0764", "mm/memory_hotplug: prevalidate the address range being added with platform",
+        first=Era(True, "5.5", "dca4436d1cf9", "mm/memory_hotplug: add a bounds check to __add_pages()"),
+        note="__add_pages() refuses a range beyond MAX_PHYSMEM_BITS with -E2BIG.",
     )  # fmt: skip
-    mhp_range_allowed: bool = since("5.12", "bca3feaa0764", "mm/memory_hotplug: prevalidate the address range being added with platform",
-                                    note="Ranges are checked against what the platform can map, before anything is done.")  # fmt: skip
-    add_pages_checks_pgprot: bool = since("5.7", note="__add_pages() refuses params without pgprot (-EINVAL).")
-    block_aligned_hotplug: bool = since("4.17", note="add_memory() wants ranges aligned to memory blocks; before, to sections.")
-    checks_node_possible: bool = since("5.10", note="add_memory_resource() refuses a node that is not possible (-EINVAL).")
-    zones_shrink_at_offline: bool = since(
-        "5.5", "feee6b298916", "mm/memory_hotplug: shrink zones when offlining memory", backports={"5.4": "5.4.9"},
-        note="Zone spans shrink when memory goes offline; before, when it was removed.",
+    hotplug_beyond_physmem_unchecked: bool = until(
+        "5.5", "dca4436d1cf9", "mm/memory_hotplug: add a bounds check to __add_pages()", bug=31,
+        note="A range beyond MAX_PHYSMEM_BITS is added all the same, past the end of the section table.",
     )  # fmt: skip
-    node_span_from_zones: bool = since("5.4", note="The node span is the hull of its zones; before, the memmap was scanned.")
-    offline_refuses_holes: bool = since("5.5", note='offline_pages() refuses a range that System RAM does not cover ("memory holes").')
-    offlined_pages_is_info: bool = until("5.11", note='"Offlined Pages %ld" is logged at level info; later at level debug.')
-    block_records_zone: bool = since("5.18", note="A memory block remembers its one zone; one that spans zones cannot go offline.")
-    online_pages_pageblock_aligned: bool = since("5.14", note="online_pages() wants its start aligned to pageblocks; before, to sections.")
-    memmap_on_memory: bool = since("5.14", note="The memmap of hot-added memory can be placed in that memory.")
-    memmap_on_memory_falls_back: bool = since("6.6", note="MHP_MEMMAP_ON_MEMORY is ignored where unsupported; before, -EINVAL.")
-    memmap_on_memory_force: bool = since("6.6", note="memory_hotplug.memmap_on_memory=force pads the memmap to pageblocks.")
-    altmap_per_block: bool = since("6.8", note="Each memory block has an altmap of its own, so that several blocks can be added at once.")
-    memory_groups: bool = since("5.15", note="Memory groups tie blocks of one device together.")
-    auto_movable_policy: bool = since("5.15", note='memory_hotplug.online_policy=auto-movable exists.')
-    mhp_merge_resource: bool = since("5.10", note="MEMHP_MERGE_RESOURCE merges adjacent System RAM resources.")
-    driver_managed_memory: bool = since("5.8", note="add_memory_driver_managed() exists.")
-    offline_and_remove_memory: bool = since("5.8", note="offline_and_remove_memory() exists.")
-    removable_always_one: bool = since("5.7", note="The removable attribute of a memory block says 1 without looking.")
-    block_size_rule: str = choice(
-        Era("largest divisor"), Era("bare metal 2G", "5.9"), Era("advised", "6.15"), arches=("x86_64",),
-        note="How memory_block_size_bytes() chooses on a machine with 64 GiB or more.",
+    mhp_range_allowed: bool = since(
+        "5.12", "bca3feaa0764", "mm/memory_hotplug: prevalidate the address range being added with platform",
+        note="Ranges are checked against what the platform can address and map, before anything is done.",
     )  # fmt: skip
-    default_online_type_choice: bool = since("6.14", note="The default online type is a build choice of four.")
-    region_intersects_descends: bool = since("6.12", note="region_intersects() looks below top-level resources too.",
-                                             backports={"6.1": "6.1.113", "6.6": "6.6.55", "6.11": "6.11.3"})  # fmt: skip
-    zone_shrink_reads_uninitialised_memmap: bool = until("5.4", note="Shrinking spans reads memmap that was never initialised.", bug=12)
-    never_onlined_removal_reads_zone: bool = until(
-        "5.5", "feee6b298916", "mm/memory_hotplug: shrink zones when offlining memory", backports={"5.4": "5.4.9"}, bug=13,
-        note="Removing memory that was never online reads a zone from an uninitialised memmap.",
+    physmem_end_limits_hotplug: bool = since(
+        "6.11", "ea72ce5da228", "x86/kaslr: Expose and use the end of the physical memory address space",
+        backports={"6.1": "6.1.110", "6.6": "6.6.51", "6.10": "6.10.10"},
+        note="The limit is the end of the direct map as KASLR left it, and x86 add_pages() refuses beyond it with "
+        "-ERANGE.",
     )  # fmt: skip
+    kaslr_keeps_direct_map_whole: bool = since(
+        "6.15", "7ffb791423c7", "x86/kaslr: Reduce KASLR entropy on most x86 systems", arches=("x86_64",),
+        backports={"6.1": "6.1.141", "6.12": "6.12.31"},
+        note="KASLR leaves the direct map its full size in builds that map device memory; before, it kept RAM plus "
+        "10 TiB.",
+    )  # fmt: skip
+    add_pages_checks_pgprot: bool = since("5.7", note="__add_pages() refuses params without page protection (-EINVAL).")
+    block_aligned_hotplug: bool = since(
+        "4.17",
+        note="add_memory() wants ranges aligned to memory blocks; before, to sections. (The release is from memory.)",
+    )
+    checks_node_possible: bool = since(
+        "5.8",
+        note="add_memory_resource() refuses a node that is not possible (-EINVAL).",
+    )
+
+    # -- adding
+    ram_under_nonbusy_parent: bool = since(
+        "5.1",
+        note="Hot-added RAM may lie under a resource that is not busy (a dax device); before, only at the top level.",
+    )
+    resource_busy_message: str = choice(
+        Era("System RAM resource %pR cannot be added"),
+        Era("Unable to reserve System RAM region: %016llx->%016llx", "5.1"),
+        note="The debug line of register_memory_resource() for a range that is taken.",
+    )
+    mem_parameter_limits_hotplug: str = choice(
+        Era("no"),
+        Era("always", "5.1", "357b4da50a62", "x86: respect memory size limiting via mem= parameter"),
+        Era("while booting", "5.7"),
+        note="Whether memory above a mem= limit is refused with -E2BIG.",
+    )
+    blocks_created_by_add_memory: bool = since(
+        "5.3", note="Memory block devices are created after the sections were added; before, with each section."
+    )
+    node_registration_bugs: bool = until(
+        "6.18",
+        note="A node that cannot be registered during hot-add is a BUG; later, the add is rolled back with a warning.",
+    )
+    node_online_before_memory: bool = since(
+        "6.18",
+        note="A new node is set online and registered before its memory is added, with rollback; before, afterwards.",
+    )
+    driver_managed_memory: bool = since(
+        "5.8", "7b7b27214bba", "mm/memory_hotplug: introduce add_memory_driver_managed()",
+        note="add_memory_driver_managed() exists: RAM that is named after its driver and kept out of the firmware map.",
+    )  # fmt: skip
+    mhp_merge_resource: bool = since(
+        "5.10", "9ca6551ee22d", "mm/memory_hotplug: MEMHP_MERGE_RESOURCE to specify merging of System RAM resources",
+        note="A caller may ask for adjacent System RAM resources to be merged.",
+    )  # fmt: skip
+    memory_groups: bool = since(
+        "5.15", "028fc57a1c36", 'drivers/base/memory: introduce "memory groups" to logically group memory blocks',
+        note="Memory groups tie the blocks of one device together (MHP_NID_IS_MGID).",
+    )  # fmt: skip
+
+    # -- memmap_on_memory
+    memmap_on_memory: bool = since(
+        "5.13", "a08a2ae34613", "mm,memory_hotplug: allocate memmap from the added memory range",
+        note="The memmap of hot-added memory can be placed in that memory.",
+    )  # fmt: skip
+    memmap_on_memory_falls_back: bool = since(
+        "6.6", "e3c2bfdd33a3", "mm/memory_hotplug: allow memmap on memory hotplug request to fallback",
+        note="MHP_MEMMAP_ON_MEMORY is ignored where it cannot be done; before, the add was refused (-EINVAL).",
+    )  # fmt: skip
+    memmap_on_memory_force: bool = since(
+        "6.6", "2d1f649c7c08", "mm/memory_hotplug: support memmap_on_memory when memmap is not aligned to pageblocks",
+        note="memory_hotplug.memmap_on_memory=force pads the memmap of each block to pageblocks.",
+    )  # fmt: skip
+    altmap_per_block: bool = since(
+        "6.8", "6b8f0798b85a", "mm/memory_hotplug: split memmap_on_memory requests across memblocks",
+        note="Each memory block has an altmap of its own; before, only an add of exactly one block could hold its "
+        "memmap.",
+    )  # fmt: skip
+    altmap_lost_on_block_failure: bool = until(
+        "7.2", "", "mm/memory_hotplug: fix incorrect altmap passing in error path",
+        first=Era(True, "5.13", "a08a2ae34613", "mm,memory_hotplug: allocate memmap from the added memory range"),
+        backports={"6.1": "6.1.178", "6.12": "6.12.97"}, bug=26,
+        note="When block devices cannot be created, the memmap is freed as if it were not in the memory being taken "
+        "back.",
+    )  # fmt: skip
+
+    # -- online and offline
+    online_pages_pageblock_aligned: bool = since(
+        "5.13", "dd8e2f230d82", "mm,memory_hotplug: relax fully spanned sections check",
+        note="online_pages() and offline_pages() want a start at a pageblock and an end at a section.",
+    )  # fmt: skip
+    online_pages_checks_alignment: bool = since(
+        "5.10",
+        note="online_pages() and offline_pages() refuse (WARN, -EINVAL) what is not whole sections; before, unchecked.",
+    )
+    offline_checks_pageblock: bool = until(
+        "5.0",
+        note="__offline_pages() refuses a range that is not whole pageblocks.",
+    )
+    offline_needs_full_block: bool = until(
+        "5.7", note="A block with a section that was never present cannot go offline (-EINVAL), whatever its RAM."
+    )
+    offline_refuses_holes: bool = since(
+        "5.5", "c5e79ef561b0", "mm/memory_hotplug.c: don't allow to online/offline memory blocks with holes",
+        note='offline_pages() refuses a range that System RAM does not cover ("memory holes").',
+    )  # fmt: skip
+    offline_gives_reason: bool = since("5.0", note="A failed offline names its reason in the debug line.")
+    unmovable_page_ends_offline: bool = since(
+        "5.8", note='Offlining gives up at a page that cannot move ("unmovable page"); before, it tried again forever.'
+    )
+    offlined_pages_is_info: bool = until(
+        "5.11",
+        note='"Offlined Pages %ld" is logged at level info; later at level debug.',
+    )
+    auto_movable_policy: bool = since(
+        "5.15", "e83a437faa62", 'mm/memory_hotplug: introduce "auto-movable" online policy',
+        note="memory_hotplug.online_policy=auto-movable exists.",
+    )  # fmt: skip
+    node_notifiers: bool = since(
+        "6.17",
+        note="The first and the last memory of a node are announced by a notifier of their own, which may refuse.",
+    )
+    fallback_order_logged: bool = since(
+        "5.16", "6cf253925df7", "mm/page_alloc: Print node fallback order",
+        note="Rebuilding the zonelists logs the fallback order of each node.",
+    )  # fmt: skip
+
+    # -- removing
+    offline_and_remove_memory: bool = since(
+        "5.8", "08b3acd7a68f", "mm/memory_hotplug: Introduce offline_and_remove_memory()",
+        note="offline_and_remove_memory() exists.",
+    )  # fmt: skip
+    offline_and_remove_many: bool = since(
+        "5.11", "8dc4bb58a146",
+        "mm/memory_hotplug: extend offline_and_remove_memory() to handle more than one memory block",
+        backports={"5.10": "5.10.185"},
+        note="offline_and_remove_memory() takes several blocks, and puts them online again when one refuses; before, "
+        "one.",
+    )  # fmt: skip
+    unreleased_resource_warns: bool = until(
+        "5.10",
+        note='A range whose System RAM resource cannot be released gives "Unable to release resource <%pa-%pa> (%d)".',
+    )
     try_offline_node_ignores_zone_device: bool = until(
-        "5.4", "2c91f8fc6c99", "mm/memory_hotplug: fix try_offline_node()", bug=14,
-        note="A node can go offline while it still has device memory.",
+        "5.4", "2c91f8fc6c99", "mm/memory_hotplug: fix try_offline_node()", backports={"5.3": "5.3.12"}, bug=14,
+        note="A node can go offline while it still has device memory, or memory blocks that are offline.",
     )  # fmt: skip
-    node_online_before_memory: bool = since("7.0", note="The node is set online before its memory is added, with rollback.")
-    exclusive_system_ram: bool = since("5.16", note="IORESOURCE_EXCLUSIVE/System RAM exclusivity exists.")
-    auto_online_types: bool = since(
-        "5.7", "5f47adf762b7", "mm/memory_hotplug: allow to specify a default online_type",
-        note="auto_online_blocks also takes online_kernel and online_movable.",
+    arm64_boot_memory_stays: bool = since(
+        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
+        note='Boot memory cannot go offline ("Boot memory [%lx %lx] offlining attempted", -EPERM).',
     )  # fmt: skip
-    online_by_default: bool = since("7.0", note="Debian's build onlines hot-added memory by default.")
+    arm64_memory_hotremove: bool = since(
+        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
+        note="arm64 can remove memory at all.",
+    )  # fmt: skip
+    riscv64_memory_hotplug: bool = since("6.11", arches=("riscv64",), note="riscv64 can add and remove memory at all.")
+
+    # -- spans
+    zones_shrink_at_offline: bool = since(
+        *_SHRINK, backports={"5.4": "5.4.9"},
+        note="Zone spans shrink when memory goes offline, and never for device memory; before, when it was removed.",
+    )  # fmt: skip
+    node_span_from_zones: bool = since(
+        "5.4", "00d6c019b5bc", "mm/memory_hotplug: don't access uninitialized memmaps in shrink_pgdat_span()",
+        backports={"5.3": "5.3.13"}, note="The node span is the hull of its zones; before, the memmap was scanned.",
+    )  # fmt: skip
+    zone_shrink_reads_uninitialised_memmap: bool = until(
+        "5.4", "7ce700bf11b5", "mm/memory_hotplug: don't access uninitialized memmaps in shrink_zone_span()",
+        backports={"5.3": "5.3.14"}, bug=12,
+        note="Shrinking a zone reads the memmap of pages that were never initialised.",
+    )  # fmt: skip
+    never_onlined_removal_reads_zone: bool = until(
+        *_SHRINK, backports={"5.4": "5.4.9"}, bug=13,
+        note="Removing memory that was never online takes its zone from an uninitialised memmap.",
+    )  # fmt: skip
+    zone_shrink_rescans_for_holes: bool = until(
+        "5.6", note="Shrinking looks through the whole zone, so that one that has become all hole is emptied."
+    )
+    removed_memmap_poisoned: bool = since(
+        "5.6", "d33695b16a9f", "mm/memory_hotplug: poison memmap in remove_pfn_range_from_zone()",
+        note="The memmap of pages that leave their zone is poisoned again.",
+    )  # fmt: skip
+
+    # -- kernel/resource.c
+    region_intersects_descends: bool = since(
+        "6.12", "b4afe4183ec7", "resource: fix region_intersects() vs add_memory_driver_managed()",
+        backports={"5.4": "5.4.285", "5.10": "5.10.227", "5.15": "5.15.168", "6.1": "6.1.113", "6.6": "6.6.55",
+                   "6.10": "6.10.14", "6.11": "6.11.3"},
+        note='region_intersects() looks below top-level resources ("CXL Window 0" over System RAM) too.',
+    )  # fmt: skip
+    exclusive_system_ram: bool = since(
+        "5.16", "a9e7b8d4f663", "kernel/resource: disallow access to exclusive system RAM regions",
+        note="A driver may keep user space out of the System RAM it manages (virtio-mem).",
+    )  # fmt: skip

@@ -1,4 +1,8 @@
-"""Features of mm/sparse.c, mm/sparse-vmemmap.c and the vmemmap code of the architectures."""
+"""Features of mm/sparse.c, mm/sparse-vmemmap.c, include/linux/mmzone.h and the vmemmap code of the architectures.
+
+Releases and stable backports were read from the sources of 46 releases from 4.19 to 7.3 (tests/spec/observed.txt) and
+from the change logs of the stable releases.
+"""
 
 from __future__ import annotations
 
@@ -6,88 +10,220 @@ from dataclasses import dataclass
 
 from sparsemem.spec.record import Era, choice, since, until
 
-__all__ = ["SparseFeatures"]
+__all__ = ["SUBSECTION_HOTPLUG", "SparseFeatures"]
 
-_SUB = ("5.3", "ba72b4c8cf60", "mm/sparsemem: support sub-section hotplug")
+SUBSECTION_HOTPLUG = Era(True, "5.3", "ba72b4c8cf60", "mm/sparsemem: support sub-section hotplug")
+_RESET = Era(
+    True, "5.6", "1f503443e7df", "mm/sparse.c: reset section's mem_map when fully deactivated",
+    {"5.4": "5.4.19", "5.5": "5.5.3"},
+)  # fmt: skip
+_RCU = Era(
+    True, "6.8", "5ec8e8ea8b77", "mm/sparsemem: fix race in accessing memory_section->usage",
+    {"5.10": "5.10.210", "5.15": "5.15.149", "6.1": "6.1.76", "6.6": "6.6.15", "6.7": "6.7.3"},
+)  # fmt: skip
+_HOT_REMOVE = Era(
+    True, "5.6-rc7", "d41e2f3bd546", "mm/hotplug: fix hot remove failure in SPARSEMEM|!VMEMMAP case",
+    {"5.4": "5.4.28", "5.5": "5.5.12"},
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseFeatures:
     """The section word, its usage map, activation and deactivation, ``pfn_valid()`` and the vmemmap behind it."""
 
+    # -- the sub-section series
     subsection_hotplug: bool = since(
-        *_SUB, note="Sections have a sub-section map, and device memory is added and removed in 2 MiB sub-sections."
+        *SUBSECTION_HOTPLUG[1:4],
+        note="Sections have a sub-section map, and device memory is added and removed in 2 MiB sub-sections.",
     )
     section_is_early: bool = since(
         "5.3", "326e1b8f83a4", "mm/sparsemem: introduce a SECTION_IS_EARLY flag",
         note="Sections present at boot carry SECTION_IS_EARLY, and pfn_valid() answers for their whole span.",
     )  # fmt: skip
     eexist_is_success: bool = until(
-        *_SUB, bug=30,
+        *SUBSECTION_HOTPLUG[1:4], bug=30,
         note="__add_pages() takes -EEXIST of a section for success, so that two ranges in one section share a memmap.",
     )  # fmt: skip
-    removed_section_word_stale: bool = until(
-        "5.6", "1f503443e7df", "mm/sparse.c: reset section's mem_map when fully deactivated", first=_SUB, bug=2,
-        backports={"5.4": "5.4.18", "5.5": "5.5.2"},
-        note="A fully removed section keeps an encoded NULL memmap in its word instead of 0, which misleads dump tools.",
+    sparse_index_init_eexist_is_zero: bool = since(
+        *SUBSECTION_HOTPLUG[1:4], note="sparse_index_init() returns 0 for an existing root; before, -EEXIST."
+    )
+    usage_map_only_vmemmap: bool = since(
+        "5.7", "0a9f9f623172", "mm/sparse.c: only use subsection map in VMEMMAP case",
+        note="Only SPARSEMEM_VMEMMAP kernels keep a sub-section map.",
     )  # fmt: skip
-    boot_usage_freed_twice: bool = until(
-        "5.5", "8068df3b6037", "mm/memory_hotplug: don't free usage map when removing a re-added early section",
-        first=_SUB, bug=7, backports={"5.4": "5.4.14"},
-        note="Ownership of the usage map follows SECTION_IS_EARLY, so removing a re-added boot section frees memory of the boot allocator.",
-    )  # fmt: skip
-    partial_early_depopulates_boot_memmap: bool = until(
-        "5.9", "ef69bc9f689d", "mm/sparse: never partially remove memmap for early section", first=_SUB, bug=9,
-        note="Removing one sub-section from a boot section unmaps its part of the boot memmap.",
-    )  # fmt: skip
-    populate_rounds_out: bool = until(
-        "5.9", "6cda72047ea4", "mm/sparse: only sub-section aligned range would be populated", first=_SUB, bug=10,
-        note="__populate_section_memmap() rounds its range out to sub-sections instead of refusing a misaligned one.",
-    )  # fmt: skip
-    section_word_encodes_kaddr: bool = until(
-        "5.7", "", "mm/sparsemem: get address to page struct instead of address to pfn", first=_SUB, bug=6,
-        note="An add that does not start at the section start stores the address of memory instead of the address of the memmap.",
-    )  # fmt: skip
+
+    # -- the section word
     section_taint_zone_device: bool = since(
         "5.12", "1f90a3477df3", "mm: teach pfn_to_online_page() about ZONE_DEVICE section collisions",
         note="A section that holds both RAM and device pages carries SECTION_TAINT_ZONE_DEVICE.",
     )  # fmt: skip
-    section_vmemmap_preinit: bool = since("6.15", note="SECTION_IS_VMEMMAP_PREINIT exists (bit 5 of the section word).")
+    section_vmemmap_preinit: bool = since(
+        "6.15",
+        note="SECTION_IS_VMEMMAP_PREINIT exists (bit 5 of the section word, in builds with SPARSEMEM_VMEMMAP_PREINIT).",
+    )
+    section_map_last_bit: int = choice(
+        Era(3), Era(4, "5.3"), Era(5, "5.12"), Era(6, "6.15"),
+        note="The flags of the section word lie below this bit; the encoded memmap is in the bits above.",
+    )  # fmt: skip
+    section_word_encodes_kaddr: bool = until(
+        "5.7", "", "mm/sparsemem: get address to page struct instead of address to pfn",
+        first=SUBSECTION_HOTPLUG, bug=6,
+        note="An add that does not start at the section start stores the address of memory, not of the memmap.",
+    )  # fmt: skip
+    removed_section_word_stale: bool = until(
+        *_RESET[1:4], first=SUBSECTION_HOTPLUG, backports=_RESET.backports, bug=2,
+        note="A fully removed section keeps an encoded NULL memmap in its word instead of 0, which misleads dump "
+        "tools.",
+    )  # fmt: skip
+
+    # -- pfn_valid() and its relatives
     pfn_to_online_page_checks_subsection: bool = since(
         "5.12", "9f9b02e5b346", "mm: teach pfn_to_online_page() to consider subsection validity",
-        note="pfn_to_online_page() also asks the sub-section map.", bug=19,
+        note="pfn_to_online_page() also asks the sub-section map.",
     )  # fmt: skip
-    pfn_valid_checks_upper_bits: bool = since("5.14", note="pfn_valid() refuses a pfn whose upper bits do not survive the way to an address.")
+    device_page_counts_as_online: bool = until(
+        "5.12", "1f90a3477df3", "mm: teach pfn_to_online_page() about ZONE_DEVICE section collisions",
+        first=SUBSECTION_HOTPLUG, bug=19,
+        note="pfn_to_online_page() takes a device page in a section with online RAM for RAM.",
+    )  # fmt: skip
+    pfn_valid_checks_upper_bits: bool = since(
+        "5.14", "16c9afc77660", "arm64/mm: drop HAVE_ARCH_PFN_VALID",
+        note="pfn_valid() refuses a pfn whose upper bits do not survive the way to an address and back.",
+    )  # fmt: skip
+    arm64_own_pfn_valid: bool = until(
+        "5.14", "16c9afc77660", "arm64/mm: drop HAVE_ARCH_PFN_VALID", arches=("arm64",),
+        note="arm64's own pfn_valid() also asks memblock whether the address is mapped memory.",
+    )  # fmt: skip
+    arm64_pfn_valid_false_for_device: bool = until(
+        "5.12", "eeb0753ba27b", "arm64/mm: fix pfn_valid() for ZONE_DEVICE based memory", arches=("arm64",),
+        backports={"5.10": "5.10.24", "5.11": "5.11.7"},
+        note="pfn_valid() is false for every device page, since memblock does not know device memory.",
+    )  # fmt: skip
+    pfn_walk_iterators: bool = since(
+        "6.16",
+        note="for_each_valid_pfn() with first_valid_pfn() and next_valid_pfn() exists.",
+    )
     usage_freed_by_rcu: bool = since(
-        "6.8", "5ec8e8ea8b77", "mm/sparsemem: fix race in accessing memory_section->usage", bug=20,
-        backports={"5.10": "5.10.210", "5.15": "5.15.149", "6.1": "6.1.76", "6.6": "6.6.15", "6.7": "6.7.3"},
+        *_RCU[1:4], backports=_RCU.backports,
         note="The usage map is freed after a grace period, and readers look at it under RCU.",
     )  # fmt: skip
-    pfn_walk_iterators: bool = since("6.16", note="for_each_valid_pfn() with first_valid_pfn() and next_valid_pfn() exists.")
+    usage_freed_under_readers: bool = until(
+        *_RCU[1:4], first=SUBSECTION_HOTPLUG, backports=_RCU.backports, bug=20,
+        note="A pfn_valid() that runs while the section is removed follows a usage pointer that is gone "
+        "(CVE-2023-52489).",
+    )  # fmt: skip
+    pfn_section_valid_trusts_usage: bool = until(
+        "6.10-rc7", "82f0b6f041fa", "mm: prevent derefencing NULL ptr in pfn_section_valid()", first=SUBSECTION_HOTPLUG,
+        backports={"5.10": "5.10.222", "5.15": "5.15.163", "6.1": "6.1.100", "6.6": "6.6.41", "6.9": "6.9.10"}, bug=21,
+        note="pfn_section_valid() follows the usage pointer without a test, though a removal may have cleared it "
+        "meanwhile.",
+    )  # fmt: skip
     uninitialised_holes_in_last_section: bool = until(
-        "5.6", "e822969cab48", "mm/page_alloc.c: fix uninitialized memmaps on a partially populated last section", bug=8,
+        "5.6", "e822969cab48", "mm/page_alloc.c: fix uninitialized memmaps on a partially populated last section",
+        backports={"5.4": "5.4.19", "5.5": "5.5.3"}, bug=8,
         note="The memmap of holes in the last boot section is never initialised, though pfn_valid() says yes.",
     )  # fmt: skip
+
+    # -- activation and deactivation
+    deactivate_order: str = choice(
+        Era("sections"),
+        Era("reset first", *SUBSECTION_HOTPLUG[1:4]),
+        Era("depopulate first", *_HOT_REMOVE[1:5]),
+        Era("clear HAS_MEM_MAP before the memmap goes", "5.6.0", "b943f045a9af",
+            "mm/sparse: fix kernel crash with pfn_section_valid check", {"5.4": "5.4.29", "5.5": "5.5.14"}),
+        Era("clear HAS_MEM_MAP before the usage goes", *_RCU[1:5]),
+        note="When section_deactivate() makes the word invalid.",
+    )  # fmt: skip
+    hot_remove_fails_without_vmemmap: bool = until(
+        *_HOT_REMOVE[1:4], first=_RESET, backports=_HOT_REMOVE.backports, bug=3,
+        note="Without SPARSEMEM_VMEMMAP, hot-remove finds the memmap through a word that was reset already: a BUG.",
+    )  # fmt: skip
+    usage_followed_after_free: bool = until(
+        "5.6.0", "b943f045a9af", "mm/sparse: fix kernel crash with pfn_section_valid check", first=_HOT_REMOVE,
+        backports={"5.4": "5.4.29", "5.5": "5.5.14"}, bug=4,
+        note="The section looks valid while its usage map is freed: pfn_valid() in that moment is a NULL dereference.",
+    )  # fmt: skip
+    boot_usage_freed_twice: bool = until(
+        "5.5-rc7", "8068df3b6037", "mm/memory_hotplug: don't free usage map when removing a re-added early section",
+        first=SUBSECTION_HOTPLUG, backports={"5.4": "5.4.14"}, bug=7,
+        note="A removed boot section that came back is freed as if its usage map were not the boot allocator's.",
+    )  # fmt: skip
+    partial_early_depopulates_boot_memmap: bool = until(
+        "5.9", "ef69bc9f689d", "mm/sparse: never partially remove memmap for early section", first=SUBSECTION_HOTPLUG,
+        bug=9, note="Removing one sub-section from a boot section unmaps its part of the boot memmap.",
+    )  # fmt: skip
+    populate_rounds_out: bool = until(
+        "5.9", "6cda72047ea4", "mm/sparse: only sub-section aligned range would be populated", first=SUBSECTION_HOTPLUG,
+        bug=10, note="The memmap of a misaligned range is populated for the sub-sections around it instead of refused.",
+    )  # fmt: skip
+    poison_before_section_init: bool = until(
+        "5.6", "18e19f195cd8", "mm/sparsemem: pfn_to_page is not valid yet on SPARSEMEM",
+        first=SUBSECTION_HOTPLUG, bug=5,
+        backports={"5.4": "5.4.22", "5.5": "5.5.6"},
+        note="Without SPARSEMEM_VMEMMAP, hot-add poisons the memmap through a section word that is not set yet: a "
+        "crash.",
+    )  # fmt: skip
+    hwpoison_cleared_on_remove: bool = until(
+        "6.2",
+        note="sparse_remove_section() clears poisoned pages from the count, leaving out the altmap of the first "
+        "section.",
+    )
+    section_add_skips_poison: bool = until(
+        "6.19", first=Era(True, "6.8"),
+        note="The memmap of memory that is not accessible yet (MHP_OFFLINE_INACCESSIBLE, s390) is not poisoned.",
+    )  # fmt: skip
+
+    # -- the vmemmap
+    altmap_backs_base_pages: bool = choice(
+        Era(False),
+        Era(True, "4.0", arches=("ppc64",)),
+        Era(True, "5.9", "1d9cfee7535c", "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()",
+            arches=("arm64",)),
+        Era(True, "6.11", arches=("riscv64",)),
+        note="The memmap of less than a section may come from the altmap; on x86 only that of a whole section does.",
+    )  # fmt: skip
+    arm64_vmemmap_freed: bool = since(
+        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
+        note="Removing memory frees its vmemmap; before, vmemmap_free() did nothing on arm64.",
+    )  # fmt: skip
     section_teardown_breaks_shared_pmd: bool = until(
-        "6.15", "d4234d131b0a", "arm64: mm: Populate vmemmap at the page level if not section aligned", first=_SUB,
-        arches=("arm64",), bug=22,
+        "6.14.0", "d4234d131b0a", "arm64: mm: Populate vmemmap at the page level if not section aligned",
+        first=Era(True, "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove"), arches=("arm64",), bug=22,
+        backports={"6.1": "6.1.132", "6.6": "6.6.84", "6.12": "6.12.20", "6.13": "6.13.8"},
         note="With 4 KiB pages, removing one sub-section tears down the PMD that maps the memmap of its neighbours.",
     )  # fmt: skip
-    altmap_backs_base_pages: bool = since(
-        "4.0", arches=("arm64", "ppc64", "riscv64", "loongarch64"),
-        note="The memmap of less than a section may come from the altmap; on x86 only a whole PMD of memmap does.",
-    )  # fmt: skip
-    sparse_index_init_eexist_is_zero: bool = since(*_SUB, note="sparse_index_init() returns 0 for an existing root; before, -EEXIST.")
-    usage_map_only_vmemmap: bool = since(
-        "5.7", "0a9f9f623172", "mm/sparse.c: add note about only VMEMMAP supporting sub-section hotplug",
-        note="Only SPARSEMEM_VMEMMAP kernels keep a sub-section map.",
-    )  # fmt: skip
-    deactivate_order: str = choice(
-        Era("sections"), Era("reset first", *_SUB),
-        Era("clear HAS_MEM_MAP first", "5.6", "b943f045a9af", "mm/sparse: fix kernel crash with pfn_section_valid check"),
-        note="When section_deactivate() makes the word invalid: with the reset, or before the usage map goes away.",
-    )  # fmt: skip
     shared_vmemmap_pmd_tracked: bool = since(
-        "5.13", "8d400913c231", "x86/vmemmap: handle unpopulated sub-pmd ranges", arches=("x86_64",), bug=23,
+        "5.13", "8d400913c231", "x86/vmemmap: handle unpopulated sub-pmd ranges", arches=("x86_64",),
         note="A PMD of the vmemmap that several ranges share is freed when the last of them goes.",
+    )  # fmt: skip
+    shared_vmemmap_pmd_leaks: bool = until(
+        "5.13", "8d400913c231", "x86/vmemmap: handle unpopulated sub-pmd ranges", first=SUBSECTION_HOTPLUG,
+        arches=("x86_64",), bug=23,
+        note="A PMD of the vmemmap that is not filled by whole sections is never freed (struct page not 64 bytes).",
+    )  # fmt: skip
+    compound_vmemmap_dedup: bool = since(
+        "5.19", "4917f55b4ef9", "mm/sparse-vmemmap: improve memory savings for compound devmaps",
+        note="Device-dax with large pages and no altmap keeps two pages of memmap for each large page.",
+    )  # fmt: skip
+    compound_init_ignores_boot_memmap: bool = until(
+        "7.2", "", "mm/mm_init: fix uninitialized struct pages for ZONE_DEVICE",
+        first=Era(True, "5.19", "6fd3620b3428", "mm/page_alloc: reuse tail struct pages for compound devmaps"), bug=28,
+        backports={"6.1": "6.1.184", "6.12": "6.12.97"},
+        note="Device-dax in a free sub-section of a boot section re-uses the full boot memmap, most of it "
+        "uninitialised.",
+    )  # fmt: skip
+    vmemmap_accounting_underflow: bool = until(
+        "7.2", "", "mm/sparse-vmemmap: fix DAX vmemmap accounting with optimization", first=Era(True, "6.11"), bug=27,
+        backports={"6.12": "6.12.101"},
+        note="nr_memmap_pages counts a deduplicated memmap as if it were whole, and a failed add below zero.",
+    )  # fmt: skip
+    ppc64_altmap_crosses_namespace: bool = until(
+        "5.4", "cf387d9644d8", "libnvdimm/altmap: Track namespace boundaries in altmap", arches=("ppc64",), bug=15,
+        note="A vmemmap page may be taken from beyond the end of the namespace.",
+    )  # fmt: skip
+    ppc64_altmap_boundary_off: bool = until(
+        "6.5", "6722b2571205", "powerpc/mm/altmap: Fix altmap boundary check", arches=("ppc64",), bug=24,
+        first=Era(True, "5.4", "cf387d9644d8", "libnvdimm/altmap: Track namespace boundaries in altmap"),
+        backports={"5.10": "5.10.190", "5.15": "5.15.126", "6.1": "6.1.45", "6.4": "6.4.10"},
+        note="The test whether a vmemmap page crosses the altmap counts the reserve twice, and refuses what would fit.",
     )  # fmt: skip

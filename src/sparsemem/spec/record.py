@@ -1,4 +1,4 @@
-"""How a behaviour that changed is declared: once, as the metadata of a dataclass field, with its releases and commits."""
+"""How a behaviour that changed is declared: once, as metadata of a dataclass field, with its releases and commits."""
 
 from __future__ import annotations
 
@@ -7,36 +7,43 @@ from typing import Any, NamedTuple
 
 from sparsemem.spec.version import KernelVersion
 
-__all__ = ["Era", "Record", "choice", "fixed", "since", "until"]
+__all__ = ["Era", "Record", "choice", "since", "until"]
 
 Value = bool | str | int
-_KEY = "record"
+Backports = dict[str, str]
+Arches = tuple[str, ...]
+_ALWAYS = "4.0"
 
 
 class Era(NamedTuple):
-    """From ``since`` on (a release, a candidate, or None for "always") the feature has ``value``.
+    """From ``since`` on the feature has ``value`` (None: from the beginning).
 
-    ``backports`` maps a stable series to the release that took the change: ``{"5.10": "5.10.209"}``. ``commit`` and ``title`` name
-    the mainline change; they are empty where none could be confirmed.
+    ``since`` is a release ("5.3" means from its first candidate on), a candidate ("5.6-rc7") or an exact release ("5.6.0"
+    for what came between the last candidate and the release). ``backports`` maps a stable series to the release that took
+    the change, ``{"5.10": "5.10.210"}``, or to the first one it was seen in. ``commit`` and ``title`` name the mainline
+    change; they are empty where they could not be confirmed. ``arches`` limits the change to those architectures.
     """
 
     value: Value
     since: str | None = None
     commit: str = ""
     title: str = ""
-    backports: dict[str, str] = {}  # noqa: RUF012  (never written)
+    backports: Backports | None = None
+    arches: Arches | None = None
 
     def cite(self) -> str:
         """``Linux kernel commit 326e1b8f83a4 ("mm/sparsemem: ...") (in v5.3)``, with as much of it as is known."""
-        if not self.since:
-            return "always"
-        where = f"(in v{self.since})"
-        if not self.commit:
-            return f'"{self.title}" {where}' if self.title else where
-        return f'Linux kernel commit {self.commit} ("{self.title}") {where}'
+        if self.since is None or self.since == _ALWAYS:
+            return "from the beginning"
+        release = self.since.removesuffix(".0") if self.since.count(".") == 2 else self.since
+        if self.commit:
+            return f'Linux kernel commit {self.commit} ("{self.title}") (in v{release})'
+        return f'"{self.title}" (in v{release})' if self.title else f"in v{release}"
 
-    def reached_by(self, version: KernelVersion) -> bool:
-        """Whether this version has the change, from mainline or from a stable backport."""
+    def reached_by(self, version: KernelVersion, arch: str) -> bool:
+        """Whether this kernel has the change, from mainline or from a stable backport."""
+        if self.arches is not None and arch not in self.arches:
+            return False
         if self.since is None or version >= KernelVersion.merged_in(self.since):
             return True
         taken = self.backports.get(f"{version.major}.{version.minor}") if self.backports else None
@@ -44,53 +51,59 @@ class Era(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The history of one feature: its values era by era, a sentence about it, and where it does not apply."""
+    """The history of one feature: its values era by era, a sentence about it, and its number among the known bugs."""
 
     name: str
     eras: tuple[Era, ...]
     note: str
-    arches: tuple[str, ...] | None = None
     bug: int | None = None
 
     def value(self, version: KernelVersion, arch: str) -> Value:
-        """The value on this kernel; an architecture the record does not speak for has the oldest value."""
+        """The value on this kernel: that of the last era it has reached."""
         value = self.eras[0].value
-        if self.arches is None or arch in self.arches:
-            for era in self.eras[1:]:
-                if era.reached_by(version):
-                    value = era.value
+        for era in self.eras[1:]:
+            if era.reached_by(version, arch):
+                value = era.value
         return value
 
 
-def _field(eras: tuple[Era, ...], note: str, arches: tuple[str, ...] | None, bug: int | None) -> Any:  # noqa: ANN401
-    return field(metadata={_KEY: Record("", eras, note, arches, bug)})
+def _field(eras: tuple[Era, ...], note: str, bug: int | None = None) -> Any:
+    return field(metadata={"record": Record("", eras, note, bug)})
 
 
 def since(
-    release: str, commit: str = "", title: str = "", *, note: str, backports: dict[str, str] | None = None,
-    arches: tuple[str, ...] | None = None, bug: int | None = None,
-) -> Any:  # fmt: skip  # noqa: ANN401
+    release: str,
+    commit: str = "",
+    title: str = "",
+    *,
+    note: str,
+    backports: Backports | None = None,
+    arches: Arches | None = None,
+) -> Any:
     """A behaviour that ``release`` brought: False before, True from then on."""
-    return _field((Era(False), Era(True, release, commit, title, backports or {})), note, arches, bug)
+    return _field((Era(False), Era(True, release, commit, title, backports, arches)), note)
 
 
 def until(
-    release: str, commit: str = "", title: str = "", *, note: str, first: tuple[str, str, str] | None = None,
-    backports: dict[str, str] | None = None, arches: tuple[str, ...] | None = None, bug: int | None = None,
-) -> Any:  # fmt: skip  # noqa: ANN401
-    """A behaviour that ``release`` ended. ``first`` is the ``(release, commit, title)`` that brought it, when it was not always there."""
-    gone = Era(False, release, commit, title, backports or {})
-    eras = (Era(False), Era(True, *first), gone) if first else (Era(True), gone)
-    if arches is not None and not first:
-        eras = (Era(False), Era(True, "4.0"), gone)
-    return _field(eras, note, arches, bug)
+    release: str,
+    commit: str = "",
+    title: str = "",
+    *,
+    note: str,
+    first: Era | None = None,
+    backports: Backports | None = None,
+    arches: Arches | None = None,
+    bug: int | None = None,
+) -> Any:
+    """A behaviour that ``release`` ended: often a bug, numbered in ``bug``.
+
+    ``first`` is the change that brought it, when it was not there from the beginning.
+    """
+    brought = first or Era(True, _ALWAYS)
+    eras = (Era(False), brought._replace(value=True, arches=arches), Era(False, release, commit, title, backports))
+    return _field(eras, note, bug)
 
 
-def choice(*eras: Era, note: str, arches: tuple[str, ...] | None = None) -> Any:  # noqa: ANN401
+def choice(*eras: Era, note: str) -> Any:
     """A behaviour with more than two values, oldest first."""
-    return _field(eras, note, arches, None)
-
-
-def fixed(value: Value, *, note: str) -> Any:  # noqa: ANN401
-    """A behaviour that never changed in the kernels known, named so that the model can ask for it."""
-    return _field((Era(value),), note, None, None)
+    return _field(eras, note)

@@ -1,7 +1,7 @@
 """The rules by which a kernel refuses, drops or keeps memory: one shared vocabulary.
 
-``Refusal.rule``, the doctor's findings, and ``sparsemem explain`` all name a rule by the ids here. A rule says what must hold, in
-our words; the errno and the log line belong to the message records of ``sparsemem.explain``.
+``Refusal.rule``, the doctor's findings, and ``sparsemem explain`` all name a rule by the ids here. A rule says what
+must hold, in our words; the errno and the log line belong to the message records of ``sparsemem.explain``.
 
 ``since`` and ``until`` are release series, both inclusive; None means "as far back (or on) as this project knows".
 """

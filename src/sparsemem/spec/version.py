@@ -1,7 +1,7 @@
 """Kernel versions: read what people and ``uname -r`` write, compare what Linux released.
 
-A version is the base of every answer, so what a text cannot tell is kept with it as a ``caveat``: a distribution kernel carries
-backports, and its version number does not say which.
+A version is the base of every answer, so what a text cannot tell is kept with it as a ``caveat``: a distribution's kernel
+carries backports, and its version number does not say which.
 """
 
 from __future__ import annotations
@@ -12,58 +12,49 @@ from functools import cache
 
 from sparsemem.errors import UsageError
 
-__all__ = ["KNOWN_SERIES", "LTS_SERIES", "KernelVersion", "series_name"]
+__all__ = ["KNOWN_SERIES", "LTS_SERIES", "KernelVersion"]
 
-NEWEST_PATCH = 1 << 16
-"""The patch level that stands for "the newest stable release of the series"."""
-_RELEASED = 1 << 16
-_LAST_MINOR = {4: 20, 5: 19, 6: 19}
+Series = tuple[int, int]
 
-LTS_SERIES: tuple[tuple[int, int], ...] = (
+LTS_SERIES: tuple[Series, ...] = (
     (4, 4), (4, 9), (4, 14), (4, 19), (5, 4), (5, 10), (5, 15), (6, 1), (6, 6), (6, 12), (6, 18),
 )  # fmt: skip
 """Series with long-term support: named bare, they mean their newest stable release."""
 
-KNOWN_SERIES: tuple[tuple[int, int], ...] = (
-    *((4, minor) for minor in range(19, 21)),
+KNOWN_SERIES: tuple[Series, ...] = (
+    (4, 19),
+    (4, 20),
     *((5, minor) for minor in range(20)),
     *((6, minor) for minor in range(20)),
-    *((7, minor) for minor in range(3)),
+    *((7, minor) for minor in range(4)),
 )
 """Every series the feature records speak for, oldest first."""
 
+_NEWEST_PATCH = 1 << 16
+_RELEASED = 1 << 16
 _OLDEST = (4, 0)
-_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,5}|y))?(?:\.\d+)*(?:-rc(\d{1,3}))?(?P<rest>[-+~_.].*)?\Z")
-_PROC_VERSION = re.compile(r"Linux version (\S+)(?:.*\sDebian (\d+\.\d+\.\d+)-)?", re.DOTALL)
-
+_LAST_MINOR = {4: 20, 5: 19, 6: 19}
 _REMEDY = "write it as the kernel does, for example 6.1, 5.4.18, 5.1-rc1 or the output of uname -r"
-
-
-def series_name(series: tuple[int, int]) -> str:
-    """``6.1`` for ``(6, 1)``."""
-    return f"{series[0]}.{series[1]}"
-
-
-def _vendor_caveat(series: str, rest: str) -> str | None:
-    """What a vendor suffix hides, or None where the suffix says nothing about the content."""
-    if re.search(r"\.el\d+.*uek", rest):
-        return (
-            f"an Oracle UEK kernel carries backports, so I cannot tell from its version what was changed; "
-            f"judged as the newest stable release of {series}"
-        )
-    if re.search(r"\.el\d+", rest):
-        return f"a RHEL kernel carries backports, so I cannot tell from its version what was changed; judged as mainline {series}"
-    if re.search(r"-(?:lp)?1[0-9]0[0-9]{3}\.|-\d+\.\d+-default|-default\Z", rest):
-        return f"a SUSE kernel carries backports, so I cannot tell from its version what was changed; judged as {series}"
-    return None
+_VERSION = re.compile(
+    r"v?(?P<major>\d{1,3})\.(?P<minor>\d{1,3})(?:\.(?P<patch>\d{1,5}|y))?(?:\.\d{1,6})*(?:-rc(?P<rc>\d{1,3}))?"
+    r"(?P<rest>[-+~_.][\x21-\x7e]*)?\Z"
+)
+_PROC_VERSION = re.compile(r"Linux version (\S+)")
+_DEBIAN_PACKAGE = re.compile(r"\bDebian (\d+\.\d+\.\d+)-\d")
+_ABI = re.compile(r"-\d+(?:\.\d+)*(?:[-.]|\Z)")
+_VENDORS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\.el\d+(?:_\d+)?uek"), "an Oracle UEK"),
+    (re.compile(r"\.(?:el|rhel)\d+"), "a RHEL"),
+    (re.compile(r"-\d{5,6}\.\d+|-default\Z"), "a SUSE"),
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class KernelVersion:
-    """A kernel release: ordered, hashable. ``stage`` sorts release candidates before the release; ``text`` is what was read.
+    """A kernel release: ordered and hashable. ``stage`` sorts the candidates before the release.
 
-    ``caveat`` is a sentence about what the text does not tell, or None. Two versions are equal when they name the same release,
-    whatever their texts.
+    ``text`` is what was read; ``caveat`` is a sentence about what the text does not tell, or None. Two versions are equal
+    when they name the same release, whatever their texts.
     """
 
     major: int
@@ -74,7 +65,7 @@ class KernelVersion:
     caveat: str | None = field(compare=False, default=None)
 
     @property
-    def series(self) -> tuple[int, int]:
+    def series(self) -> Series:
         """``(6, 1)``."""
         return self.major, self.minor
 
@@ -86,10 +77,10 @@ class KernelVersion:
     @property
     def newest_stable(self) -> bool:
         """Whether this stands for the newest stable release of its series."""
-        return self.patch == NEWEST_PATCH
+        return self.patch == _NEWEST_PATCH
 
     def __str__(self) -> str:
-        name = series_name(self.series)
+        name = f"{self.major}.{self.minor}"
         if self.rc is not None:
             return f"{name}-rc{self.rc}"
         lts = self.series in LTS_SERIES
@@ -98,26 +89,27 @@ class KernelVersion:
         return f"{name}.{self.patch}" if self.patch or lts else name
 
     @classmethod
-    def of(cls, major: int, minor: int, patch: int = 0, *, rc: int | None = None) -> KernelVersion:
-        """The release itself, from numbers."""
-        return cls(major, minor, _RELEASED if rc is None else rc, patch)
-
-    @classmethod
     def merged_in(cls, text: str) -> KernelVersion:
-        """The first version that has what was merged "in v5.3" (5.3-rc1), "in v5.6-rc7", or in stable "5.4.18"."""
-        version = _parse(text)
-        if version.rc is None and text.count(".") == 1:
-            return cls(version.major, version.minor, 1, 0)
-        return version
+        """The first version with what was merged "in v5.3" (5.3-rc1), "in v5.6-rc7", or taken by stable "5.4.18"."""
+        return _merged_in(text)
 
     @classmethod
     def parse(cls, text: str) -> KernelVersion:
-        """Read ``6.1``, ``6.1.0``, ``v5.1-rc1``, ``6.1.y``, the output of ``uname -r`` or the text of ``/proc/version``.
+        """Read ``6.1``, ``6.1.0``, ``v5.1-rc1``, ``6.1.y``, the output of ``uname -r``, or ``/proc/version``.
 
-        A bare long-term series, ``X.Y.y``, and a Debian or Ubuntu ABI name (``6.1.0-49-cloud-amd64``) mean the newest stable release
-        of the series. Raises UsageError for text that is no version, for releases that never were, and for anything before 4.0.
+        A bare long-term series, ``X.Y.y``, and a distribution's ABI name (``6.1.0-49-cloud-amd64``) mean the newest stable
+        release of the series; any other bare series means its ``.0``. Raises UsageError for text that is no version, for
+        releases that never were, and for anything before 4.0.
         """
         return _parse(text)
+
+
+@cache
+def _merged_in(text: str) -> KernelVersion:
+    version = _parse(text)
+    if version.rc is None and text.count(".") == 1:
+        return KernelVersion(version.major, version.minor, 1, 0)
+    return version
 
 
 def _bad(text: str, why: str | None = None) -> UsageError:
@@ -127,50 +119,55 @@ def _bad(text: str, why: str | None = None) -> UsageError:
 @cache
 def _parse(text: str) -> KernelVersion:
     stripped = text.strip()
+    release = stripped
     if proc := _PROC_VERSION.match(stripped):
-        release, debian = proc[1], proc[2]
-        return _release(debian, None, stripped) if debian else _release(release, None, stripped)
-    return _release(stripped, None, stripped)
-
-
-def _release(text: str, caveat: str | None, original: str) -> KernelVersion:
-    match = _VERSION.match(text)
+        package = _DEBIAN_PACKAGE.search(stripped)
+        release = package[1] if package else proc[1]
+    match = _VERSION.match(release)
     if match is None:
-        raise _bad(original)
-    major, minor, rest = int(match[1]), int(match[2]), match["rest"] or ""
-    series = (major, minor)
-    name = series_name(series)
+        raise _bad(stripped)
+    series = int(match["major"]), int(match["minor"])
+    name = f"{series[0]}.{series[1]}"
     if series < _OLDEST:
         raise UsageError(
-            f"kernel {name} is too old", where=None, why="sub-section rules are known from 4.19 on, section rules from 4.0",
+            f"kernel {name} is too old",
+            why="the rules of memory hotplug are known from 4.19 on, and guessed back to 4.0",
             remedy="name a kernel from 4.0 on, for example 4.19 or 5.2",
-        )  # fmt: skip
-    if minor > _LAST_MINOR.get(major, 1 << 10):
-        raise _bad(original, f"there was no {name}: after {major}.{_LAST_MINOR[major]} came {major + 1}.0")
-    if match[4] is not None:
-        if not int(match[4]):
-            raise _bad(original, "release candidates count from 1")
-        if match[3] not in (None, "0"):
-            raise _bad(original, "a stable release has no release candidates here")
-        return KernelVersion(major, minor, int(match[4]), 0, original, _reach_caveat(series))
-    caveat = _vendor_caveat(name, rest)
-    if match[3] is None or match[3] == "y":
-        newest = match[3] == "y" or series in LTS_SERIES
-        patch = NEWEST_PATCH if newest else 0
-    else:
-        patch = int(match[3])
-        if patch == 0 and re.match(r"-\d+(?:\.\d+)?(?:-|\Z)", rest) and caveat is None:
-            patch = NEWEST_PATCH
-            caveat = f"{original} is a distribution's ABI name and does not tell the stable release; judged as the newest {name}.y"
-        elif patch == 0 and "uek" in rest:
-            patch = NEWEST_PATCH
-    return KernelVersion(major, minor, _RELEASED, patch, original, caveat or _reach_caveat(series))
+        )
+    if series[1] > _LAST_MINOR.get(series[0], 1 << 10):
+        raise _bad(stripped, f"there was no {name}: after {series[0]}.{_LAST_MINOR[series[0]]} came {series[0] + 1}.0")
+    if match["rc"] is not None:
+        if not int(match["rc"]) or match["patch"] not in (None, "0"):
+            raise _bad(stripped, "candidates are written 6.1-rc1, and count from 1")
+        return KernelVersion(*series, int(match["rc"]), 0, release, _reach_caveat(series))
+    patch, caveat = _patch(match, series, release)
+    return KernelVersion(*series, _RELEASED, patch, release, caveat or _reach_caveat(series))
 
 
-def _reach_caveat(series: tuple[int, int]) -> str | None:
-    """A sentence for kernels outside the known series, which are judged as the nearest known one."""
-    if series < KNOWN_SERIES[0]:
-        return f"{series_name(series)} is older than the kernels I know ({series_name(KNOWN_SERIES[0])} on); judged as the nearest one"
-    if series > KNOWN_SERIES[-1]:
-        return f"{series_name(series)} is newer than the kernels I know (up to {series_name(KNOWN_SERIES[-1])}); judged as that one"
-    return None
+def _patch(match: re.Match[str], series: Series, release: str) -> tuple[int, str | None]:
+    """The stable release that a text names, and what it leaves open."""
+    name, rest, text = f"{series[0]}.{series[1]}", match["rest"] or "", match["patch"]
+    if text is None or text == "y":
+        return (_NEWEST_PATCH if text == "y" or series in LTS_SERIES else 0), None
+    patch = int(text)
+    for pattern, vendor in _VENDORS:
+        if pattern.search(rest):
+            judged = f"{name}.{patch}" if patch else f"mainline {name}"
+            return patch, (
+                f"{vendor} kernel carries backports, so I cannot tell from its version ({release}) what it changed; "
+                f"judged as {judged}"
+            )
+    if patch == 0 and _ABI.match(rest):
+        return _NEWEST_PATCH, (
+            f"{release} is a distribution's ABI name and does not tell the stable release; judged as the newest {name}.y"
+        )
+    return patch, None
+
+
+def _reach_caveat(series: Series) -> str | None:
+    """A sentence about a kernel outside the known series, which is judged as the nearest known one."""
+    oldest, newest = KNOWN_SERIES[0], KNOWN_SERIES[-1]
+    if oldest <= series <= newest:
+        return None
+    name, near, word = f"{series[0]}.{series[1]}", *((oldest, "older") if series < oldest else (newest, "newer"))
+    return f"{name} is {word} than the kernels I know ({oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]}); judged as {near[0]}.{near[1]}"

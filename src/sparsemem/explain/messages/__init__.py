@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sparsemem.explain.messages import dax, memory_block, memory_hotplug, memremap, nvdimm, offline, resource, sparse, tools
+from sparsemem.explain.messages import (
+    dax,
+    info_block,
+    kmem,
+    memory_block,
+    memory_hotplug,
+    memremap,
+    ndctl,
+    nvdimm,
+    offline,
+    resource,
+    sparse,
+    tools,
+)
 
 __all__ = ["MESSAGES"]
 
@@ -13,8 +26,11 @@ MESSAGES = (
     *memremap.MESSAGES,
     *sparse.MESSAGES,
     *nvdimm.MESSAGES,
+    *info_block.MESSAGES,
+    *kmem.MESSAGES,
     *dax.MESSAGES,
     *resource.MESSAGES,
+    *ndctl.MESSAGES,
     *tools.MESSAGES,
 )
 """All records; the order decides between two that fit a line equally well."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sparsemem.explain.records import Step
 
-__all__ = ["BLOCK_SIZE", "DMESG", "DOCTOR", "IOMEM", "LIST", "REGION_ALIGN", "SUBSECTION_KERNEL"]
+__all__ = ["BLOCK_SIZE", "DAXLIST", "DMESG", "DOCTOR", "IOMEM", "LIST", "REGION_ALIGN", "SUBSECTION_KERNEL"]
 
-IOMEM = Step("See what owns the range, as root (without root every address reads zero).", ("sudo", "cat",
-"/proc/iomem"))
+IOMEM = Step(
+    "See what owns the range, as root (without root every address reads zero).", ("sudo", "cat", "/proc/iomem")
+)
 LIST = Step("See the regions and namespaces with their sizes and alignment.", ("ndctl", "list", "-NRi", "-v"))
+DAXLIST = Step("See the dax devices, their sizes, alignments and target nodes.", ("daxctl", "list", "-RDu"))
 DMESG = Step("The reason stands in the kernel log; read its last lines.", ("dmesg",))
 BLOCK_SIZE = Step(
     "Read the memory block size of this machine (hexadecimal, without 0x).",

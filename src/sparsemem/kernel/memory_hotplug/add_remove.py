@@ -10,6 +10,7 @@ from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
 )
 from sparsemem.kernel.memory_hotplug.onlining import device_offline_each, online_memory_blocks, reonline
 from sparsemem.kernel.memory_hotplug.pages import arch_add_memory, arch_remove_memory, mhp_range_allowed
+from sparsemem.kernel.memory_hotplug.zones import shrink_at_removal
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import (
     IORESOURCE_SYSRAM_DRIVER_MANAGED,
@@ -240,6 +241,10 @@ def try_remove_memory(state: State, start: int, size: int) -> None:
     else:
         remove_memory_block_devices(state, start, size)
         arch_remove_memory(state, start, size)
+        shift = state.kernel.geometry.PAGE_SHIFT
+        for nr, block in blocks:
+            if block.zone is not None:
+                shrink_at_removal(state, block.nid, block.zone, nr * block_size >> shift, block_size >> shift)
     state.iomem = release_mem_region_adjustable(state.iomem, start, size, log=state.log)
     if nid is not None:
         try_offline_node(state, nid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sparsemem.kernel.memory_hotplug.zones import (
+    ZONE_MOVABLE,
     adjust_present_page_count,
     move_pfn_range_to_zone,
     page_zone,
@@ -31,11 +32,23 @@ def populated_zone(state: State, nid: int, name: str) -> bool:
 
 
 def _build_all_zonelists(state: State) -> None:
-    populated = [zone for zone in state.zones.values() if zone.present_pages]
-    total = sum(zone.present_pages for zone in populated) - state.misc.get("reserved_pages", 0)
-    nodes = sum(node.online for node in state.nodes.values())
-    if state.misc.get("managed_known"):
-        state.log("info", f"Built {nodes} zonelists, mobility grouping on.  Total pages: {total}")
+    """Only its log: the page total depends on what is free above the watermarks, which is not modelled."""
+    online = [nid for nid, node in sorted(state.nodes.items()) if node.online]
+    if state.kernel.features.fallback_order_logged:
+        for nid in online:
+            order = " ".join(map(str, [nid, *(other for other in online if other != nid)]))
+            state.log("info", f"Fallback order for Node {nid}: {order} ")
+    state.log("info", f"Built {len(online)} zonelists, mobility grouping on.  Total pages: ?")
+    names = [name for name, _ in state.misc["zone_limits"]]
+    populated = [names.index(name) for (_, name), zone in state.zones.items() if zone.present_pages and name in names]
+    if populated:
+        state.log("info", f"Policy zone: {names[max(populated)]}")
+
+
+def _hold(state: State, block: int, held: bool) -> None:
+    blocks: frozenset[int] = state.misc["unmovable_blocks"]
+    if held != (block in blocks):
+        state.put(state.misc, "unmovable_blocks", blocks | {block} if held else blocks - {block})
 
 
 def mhp_init_memmap_on_memory(state: State, nid: int, name: str, pfn: int, nr_pages: int) -> None:
@@ -75,6 +88,10 @@ def online_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gro
     adjust_present_page_count(state, nid, name, group, nr_pages, early=early)
     if rebuild:
         _build_all_zonelists(state)
+        if name != ZONE_MOVABLE:
+            # Seen on 5.10, 6.1, 6.12 and 7.2: a kernel zone that was empty is preferred from now on, and the kernel's own
+            # allocations are in its first block before anybody can ask for it back.
+            _hold(state, pfn // pages_per_block(state), True)
 
 
 def _is_early(state: State, pfn: int) -> bool:
@@ -105,6 +122,7 @@ def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gr
         raise failed(22, "multizone-block", "multizone range")
     block = pfn // pages_per_block(state)
     if block in state.misc.get("unmovable_blocks", frozenset()):
+        state.log("warn", "page dumped because: unmovable page")
         raise failed(16, "isolation-failure", "failure to isolate range")
     if state.misc.get("boot_memory_stays") and _is_early(state, pfn):
         # arm64: prevent_bootmem_remove_notifier()

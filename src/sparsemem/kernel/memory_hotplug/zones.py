@@ -6,7 +6,8 @@ A zone is named as sysfs prints it (DMA, DMA32, Normal, Movable, Device); all nu
 from __future__ import annotations
 
 from sparsemem.kernel.memory_hotplug.pages import pfn_to_online_page
-from sparsemem.kernel.mmzone import SECTION_HAS_MEM_MAP, SECTION_IS_ONLINE, SECTION_TAINT_ZONE_DEVICE
+from sparsemem.kernel.mmzone import SECTION_HAS_MEM_MAP, SECTION_IS_ONLINE, SECTION_TAINT_ZONE_DEVICE, pfn_valid
+from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.state import MemoryGroup, MemSection, Pgdat, State, Zone
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "page_zone",
     "pages_per_block",
     "remove_pfn_range_from_zone",
+    "shrink_at_removal",
     "shrink_zone_span",
     "update_pgdat_span",
     "zone_for_pfn_range",
@@ -41,13 +43,12 @@ def zone_intersects(zone: Zone, start_pfn: int, nr_pages: int) -> bool:
 def page_zone(state: State, pfn: int) -> tuple[int, str] | None:
     """Node and zone that an online page belongs to; None for a page of no zone (a hole between boot zones)."""
     block = state.blocks.get(pfn // pages_per_block(state))
-    if block is not None and block.zone is not None:
-        return block.nid, block.zone
     if block is not None and not block.early:
-        return None
+        return None if block.zone is None else (block.nid, block.zone)
     for start, end, nid, name in state.misc.get("boot_zones", ()):
         if start <= pfn < end:
-            return nid, name
+            # A boot block that was offlined may have been onlined to another zone since.
+            return (nid, name) if block is None or block.zone is None else (block.nid, block.zone)
     return None
 
 
@@ -95,14 +96,17 @@ def move_pfn_range_to_zone(state: State, nid: int, name: str, start_pfn: int, nr
 
 
 def _belongs(state: State, pfn: int, nid: int, name: str) -> bool:
-    if not state.kernel.features.subsection_hotplug:
-        ms = state.sections.get(pfn >> state.kernel.geometry.PFN_SECTION_SHIFT)
-        return ms is not None and bool(ms.section_mem_map & SECTION_HAS_MEM_MAP) and page_zone(state, pfn) == (nid, name)
-    return pfn_to_online_page(state, pfn) and page_zone(state, pfn) == (nid, name)
+    if not state.kernel.features.zone_shrink_reads_uninitialised_memmap:
+        return pfn_to_online_page(state, pfn) and page_zone(state, pfn) == (nid, name)
+    # Up to v5.3 every valid page was asked for its zone, a device's too.
+    if not pfn_valid(state, pfn):
+        return False
+    pgmap = get_dev_pagemap(state, pfn)
+    return (page_zone(state, pfn) if pgmap is None else (pgmap.nid, ZONE_DEVICE)) == (nid, name)
 
 
 def _candidate(state: State, nr: int) -> bool:
-    bit = SECTION_IS_ONLINE if state.kernel.features.subsection_hotplug else SECTION_HAS_MEM_MAP
+    bit = SECTION_HAS_MEM_MAP if state.kernel.features.zone_shrink_reads_uninitialised_memmap else SECTION_IS_ONLINE
     ms = state.sections.get(nr)
     return ms is not None and bool(ms.section_mem_map & bit)
 
@@ -163,13 +167,28 @@ def update_pgdat_span(state: State, nid: int) -> None:
 
 
 def remove_pfn_range_from_zone(state: State, nid: int, name: str, start_pfn: int, nr_pages: int) -> None:
-    """Take a range out of its zone. A ZONE_DEVICE span never shrinks (v5.5+).
+    """Take a range out of its zone when it goes offline. A ZONE_DEVICE span never shrinks (v5.4+).
+
+    Up to v5.4 nothing happens here: the spans shrink when the memory is removed, see ``shrink_at_removal``.
 
     Linux kernel commit feee6b298916 ("mm/memory_hotplug: shrink zones when offlining memory") (in v5.5)
     """
-    if name == ZONE_DEVICE and state.kernel.features.zones_shrink_at_offline:
+    if name == ZONE_DEVICE or not state.kernel.features.zones_shrink_at_offline:
         return
     shrink_zone_span(state, nid, name, start_pfn, start_pfn + nr_pages)
+    update_pgdat_span(state, nid)
+
+
+def shrink_at_removal(state: State, nid: int, name: str, start_pfn: int, nr_pages: int) -> None:
+    """What ``__remove_pages`` did to the spans up to v5.4, section by section; ZONE_DEVICE up to v5.3."""
+    f, per_section = state.kernel.features, state.kernel.geometry.PAGES_PER_SECTION
+    if f.zones_shrink_at_offline or (name == ZONE_DEVICE and not f.zone_shrink_reads_uninitialised_memmap):
+        return
+    end_pfn = start_pfn + nr_pages
+    while start_pfn < end_pfn:
+        stop = min(end_pfn, (start_pfn | (per_section - 1)) + 1)
+        shrink_zone_span(state, nid, name, start_pfn, stop)
+        start_pfn = stop
     update_pgdat_span(state, nid)
 
 

@@ -1,0 +1,37 @@
+# Plain make; PYTHON is the interpreter that has the development and bench groups (make venv makes one).
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+
+.PHONY: help venv test lint types imports bench bench-quick
+
+help:
+	@echo "venv         .venv with everything: extras, development and bench groups"
+	@echo "test         the tests"
+	@echo "lint         ruff: rules and formatting"
+	@echo "types        mypy --strict"
+	@echo "imports      the layers (import-linter)"
+	@echo "bench        speed: ratios against peers measured in the same run (several minutes; gcc, and spin where installed)"
+	@echo "bench-quick  the same with smaller inputs, under a minute"
+
+venv:
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --upgrade 'pip>=25.1'
+	.venv/bin/python -m pip install --editable '.[bulk,numba]' --group dev --group bench
+
+test:
+	$(PYTHON) -m pytest
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+imports:
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+bench:
+	$(PYTHON) -m bench
+
+bench-quick:
+	$(PYTHON) -m bench --quick

@@ -1,0 +1,131 @@
+"""The attribute tree that user space sees: ``/sys/devices/system/memory`` and ``/proc``, with ``show`` and ``store``.
+
+A path answers as the kernel's does: its text, or an errno. Nothing is written except through an attribute's ``store``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sparsemem.kernel import memory_block
+from sparsemem.kernel.iomem_text import format_iomem
+from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.state import State
+
+__all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths", "show", "store", "writable"]
+
+MEMORY = "/sys/devices/system/memory"
+_BLOCK = re.compile(MEMORY + r"/memory(\d{1,12})(?:/(\w+))?\Z")
+_BUS = re.compile(r"/sys/bus/memory/devices/(?=memory\d)")
+_BLOCK_FILES = ("phys_device", "phys_index", "removable", "state", "valid_zones")
+_TOP_FILES = ("auto_online_blocks", "block_size_bytes")
+_PROC = ("/proc/iomem",)
+
+
+class SysfsError(OSError):
+    """What user space gets: an errno, and the refusal behind it where the kernel function made one."""
+
+    def __init__(self, number: int, path: str, refusal: Refusal | None = None) -> None:
+        super().__init__(number, path)
+        self.number = number
+        self.path = path
+        self.refusal = refusal
+
+
+def _normal(path: str) -> str:
+    path = re.sub(r"/+", "/", path)
+    return _BUS.sub(MEMORY + "/", path).rstrip("/") or "/"
+
+
+def _block(state: State, path: str) -> tuple[int, str | None] | None:
+    match = _BLOCK.match(path)
+    if match is None or int(match[1]) not in state.blocks or match[1] != str(int(match[1])):
+        return None
+    return int(match[1]), match[2]
+
+
+def paths(state: State) -> Iterator[str]:
+    """Every file of the tree."""
+    yield from _PROC
+    for name in _TOP_FILES:
+        yield f"{MEMORY}/{name}"
+    for nr in sorted(state.blocks):
+        for name in _BLOCK_FILES:
+            yield f"{MEMORY}/memory{nr}/{name}"
+
+
+def listdir(state: State, path: str) -> list[str] | None:
+    """The names in a directory, None when it is none."""
+    path = _normal(path)
+    if path == MEMORY:
+        return sorted([*_TOP_FILES, *(f"memory{nr}" for nr in state.blocks)])
+    found = _block(state, path)
+    if found is not None and found[1] is None:
+        return list(_BLOCK_FILES)
+    below = {p[len(path.rstrip("/")) + 1 :].split("/")[0] for p in paths(state) if p.startswith(path.rstrip("/") + "/")}
+    return sorted(below) or None
+
+
+def is_directory(state: State, path: str) -> bool:
+    return listdir(state, path) is not None
+
+
+def exists(state: State, path: str) -> bool:
+    path = _normal(path)
+    found = _block(state, path)
+    if found is not None:
+        return found[1] is None or found[1] in _BLOCK_FILES
+    return path in _PROC or path in {f"{MEMORY}/{name}" for name in _TOP_FILES} or is_directory(state, path)
+
+
+def writable(path: str) -> bool:
+    """May root open this attribute for writing?"""
+    path = _normal(path)
+    match = _BLOCK.match(path)
+    return path == f"{MEMORY}/auto_online_blocks" or (match is not None and match[2] == "state")
+
+
+def show(state: State, path: str) -> str:
+    """Read a file. Raises SysfsError: ENOENT, EISDIR."""
+    path = _normal(path)
+    if path == "/proc/iomem":
+        return format_iomem(state.iomem)
+    if path == f"{MEMORY}/auto_online_blocks":
+        return memory_block.auto_online_blocks_show(state)
+    if path == f"{MEMORY}/block_size_bytes":
+        return memory_block.block_size_bytes_show(state)
+    found = _block(state, path)
+    if found is None or found[1] not in (None, *_BLOCK_FILES):
+        raise SysfsError(21 if is_directory(state, path) else 2, path)
+    nr, name = found
+    if name is None:
+        raise SysfsError(21, path)
+    if name == "state":
+        return memory_block.state_show(state, nr)
+    if name == "valid_zones":
+        return memory_block.valid_zones_show(state, nr)
+    if name == "phys_index":
+        return memory_block.phys_index_show(state, nr)
+    if name == "removable":
+        return memory_block.removable_show(state, nr)
+    return "0\n"
+
+
+def store(state: State, path: str, text: str) -> None:
+    """Write a file. Raises SysfsError: ENOENT (sysfs makes no files: EACCES), EACCES (read-only), or the kernel's errno."""
+    path = _normal(path)
+    try:
+        if path == f"{MEMORY}/auto_online_blocks":
+            memory_block.auto_online_blocks_store(state, text)
+            return
+        found = _block(state, path)
+        if found is not None and found[1] == "state":
+            memory_block.state_store(state, found[0], text)
+            return
+    except Refusal as refusal:
+        raise SysfsError(refusal.errno, path, refusal) from refusal
+    if not exists(state, path):
+        parent = path.rpartition("/")[0]
+        raise SysfsError(13 if exists(state, parent) else 2, path)
+    raise SysfsError(21 if is_directory(state, path) else 13, path)

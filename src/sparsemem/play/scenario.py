@@ -1,0 +1,150 @@
+"""The scenario file: TOML with ``kernel``, ``steps`` and a ``[machine]`` table. docs/scenarios.md describes it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparsemem.errors import InputError, SparsememError, UnreadableError
+from sparsemem.play.shell import Pipeline, parse_step
+from sparsemem.units import parse_size
+
+__all__ = ["MachineTable", "PmemTable", "Scenario", "load_scenario", "parse_scenario"]
+
+_TOP = {"kernel", "steps", "machine", "title", "arch"}
+_MACHINE = {"memory", "cmdline", "pmem", "slots", "maxmem", "sysroot", "iomem", "layout"}
+_PMEM = {"size", "labels"}
+_KINDS = ("memory", "sysroot", "iomem", "layout")
+_MAX_SIZE = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class PmemTable:
+    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has initialised labels."""
+
+    size: int
+    labels: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTable:
+    """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``."""
+
+    kind: str
+    source: str
+    memory: int = 0
+    cmdline: str = ""
+    pmem: tuple[PmemTable, ...] = ()
+    slots: int = 8
+    maxmem: int = 16 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario, read and checked. ``steps`` pairs each text with what it was understood as."""
+
+    name: str
+    kernel: str | None
+    arch: str | None
+    machine: MachineTable
+    steps: tuple[tuple[str, Pipeline], ...]
+    directory: Path | None = None
+
+
+def load_scenario(path: str) -> Scenario:
+    """Read a scenario file. Raises UnreadableError, InputError, NotModelledError."""
+    file = Path(path)
+    try:
+        if file.stat().st_size > _MAX_SIZE:
+            raise InputError("larger than 4 MiB: not a scenario", where=path)
+        text = file.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", where=path, remedy="give a scenario in TOML") from None
+    except OSError as error:
+        raise UnreadableError(f"cannot read it: {error.strerror}", where=path) from None
+    return parse_scenario(text, name=path, directory=file.parent)
+
+
+def parse_scenario(text: str, name: str = "scenario", directory: Path | None = None) -> Scenario:
+    """Check a scenario's text. Raises InputError with the place, or NotModelledError for a command that is not implemented."""
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("not valid TOML", where=name, why=str(error) or "too deeply nested") from None
+    _known(table, _TOP, name)
+    if "machine" not in table or not isinstance(table["machine"], dict):
+        raise InputError("no [machine] table", where=name, remedy='add [machine] with memory = "512M", or layout = "..."')
+    steps = _typed(table, "steps", list, [], name)
+    if not all(isinstance(step, str) for step in steps):
+        raise InputError("steps must be a list of strings", where=name)
+    parsed = []
+    for index, step in enumerate(steps, 1):
+        try:
+            parsed.append((step, parse_step(step)))
+        except SparsememError as error:
+            raise type(error)(
+                error.what, where=f"{name}: step {index}: {step}", why=error.why, remedy=error.remedy
+            ) from None
+    kernel, arch = _typed(table, "kernel", str, None, name), _typed(table, "arch", str, None, name)
+    return Scenario(name, kernel, arch, _machine(table["machine"], name), tuple(parsed), directory)
+
+
+def _known(table: dict[str, Any], allowed: set[str], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise InputError(f"unknown key {key!r}", where=where, remedy="known are " + ", ".join(sorted(allowed)))
+
+
+def _typed(table: dict[str, Any], key: str, kind: type, default: Any, where: str) -> Any:  # noqa: ANN401  (TOML values)
+    value = table.get(key, default)
+    if value is not default and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+        names = {str: "a string", list: "a list", int: "a whole number", bool: "true or false"}
+        raise InputError(f"{key} must be {names[kind]}", where=where)
+    return value
+
+
+def _size(value: Any, key: str, where: str) -> int:  # noqa: ANN401  (TOML values)
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    elif isinstance(value, str):
+        try:
+            size = parse_size(value)
+        except SparsememError as error:
+            raise InputError(f"{key}: {error.what}", where=where, remedy=error.remedy) from None
+    else:
+        raise InputError(f"{key} must be a size", where=where, remedy='write "512M"')
+    if not 0 < size < 1 << 52:
+        raise InputError(f"{key} = {value!r} is not a size that a machine can have", where=where)
+    return size
+
+
+def _machine(table: dict[str, Any], name: str) -> MachineTable:
+    where = f"{name}: [machine]"
+    _known(table, _MACHINE, where)
+    kinds = [kind for kind in _KINDS if kind in table]
+    if len(kinds) != 1:
+        raise InputError(
+            "it must say what machine, once", where=where, why=f"found {', '.join(kinds) or 'none'}",
+            remedy="give one of " + ", ".join(_KINDS),
+        )  # fmt: skip
+    kind = kinds[0]
+    if kind != "memory":
+        for key in set(table) - {kind}:
+            raise InputError(f"{key} goes with memory, not with {kind}", where=where)
+        return MachineTable(kind, _typed(table, kind, str, "", where))
+    pmem = []
+    for index, entry in enumerate(_typed(table, "pmem", list, [], where), 1):
+        place = f"{where} pmem {index}"
+        if not isinstance(entry, dict) or "size" not in entry:
+            raise InputError('it must be a table with a size: { size = "64M", labels = true }', where=place)
+        _known(entry, _PMEM, place)
+        pmem.append(PmemTable(_size(entry["size"], "size", place), _typed(entry, "labels", bool, False, place)))
+    slots = _typed(table, "slots", int, 8, where)
+    if not 0 <= slots <= 256:
+        raise InputError(f"slots = {slots}: QEMU takes 0 to 256", where=where)
+    maxmem = _size(table["maxmem"], "maxmem", where) if "maxmem" in table else 16 << 30
+    memory = _size(table["memory"], "memory", where)
+    cmdline = _typed(table, "cmdline", str, "", where)
+    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem)

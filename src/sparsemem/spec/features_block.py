@@ -1,0 +1,54 @@
+"""Features of drivers/base/memory.c: memory block devices, their size and their files in sysfs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparsemem.spec.features_hotplug import HotplugFeatures
+from sparsemem.spec.record import Era, choice, since
+
+__all__ = ["BlockFeatures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFeatures(HotplugFeatures):
+    """``/sys/devices/system/memory``."""
+
+    block_records_zone: bool = since(
+        "5.18", "395f6081bad4", "drivers/base/memory: determine and store zone for single-zone memory blocks",
+        note="A memory block remembers its one zone; one that spans zones or nodes cannot go offline (-EINVAL).",
+    )  # fmt: skip
+    removable_always_one: bool = since(
+        "5.6.0", "53cdc1cb29e8", "drivers/base/memory.c: indicate all memory blocks as removable",
+        backports={"5.4": "5.4.29", "5.5": "5.5.14"},
+        note="The removable file of a memory block says 1 without looking.",
+    )  # fmt: skip
+    block_size_rule: str = choice(
+        Era("largest divisor"),
+        Era(
+            "bare metal 2G", "5.9", "fe124c95df9e", "x86/mm: use max memory block size on bare metal", None, ("x86_64",)
+        ),
+        Era("advised", "6.15", "", "x86: probe memory block size advisement value during mm init", None, ("x86_64",)),
+        note="How x86 memory_block_size_bytes() chooses on a machine with 64 GiB or more.",
+    )
+    auto_online_types: bool = since(
+        "5.7", "5f47adf762b7", "mm/memory_hotplug: allow to specify a default online_type",
+        note="auto_online_blocks and memhp_default_state= also take online_kernel and online_movable.",
+    )  # fmt: skip
+    default_online_type_choice: bool = since(
+        "6.14", "", "mm: add build-time option for hotplug memory default online type", backports={"6.12": "6.12.110"},
+        note="The build chooses one of four default online types; before, offline or online.",
+    )  # fmt: skip
+    online_by_default: bool = since(
+        "6.5", arches=("x86_64",),
+        note="Debian's build onlines hot-added memory by default (off in its 5.10 and 6.1, on from 6.5; other "
+        "distributions differ).",
+    )  # fmt: skip
+    online_reports_hwpoison: bool = since(
+        "6.2",
+        note="A block with poisoned pages cannot go online again (-EHWPOISON).",
+    )
+    block_size_validated: bool = since(
+        "5.4",
+        note="A memory block size that is no power of two, or below a section, is a panic.",
+    )
