@@ -1,11 +1,13 @@
 # Plain make; PYTHON is the interpreter that has the development and bench groups (make venv makes one).
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-.PHONY: help venv test lint types imports bench bench-quick
+.PHONY: help venv install test lint types imports check bench bench-quick
 
 help:
 	@echo "venv         .venv with everything: extras, development and bench groups"
+	@echo "install      the project and its development group, into the Python that runs"
 	@echo "test         the tests"
+	@echo "check        lint, types, imports and test"
 	@echo "lint         ruff: rules and formatting"
 	@echo "types        mypy --strict"
 	@echo "imports      the layers (import-linter)"
@@ -17,8 +19,14 @@ venv:
 	.venv/bin/python -m pip install --upgrade 'pip>=25.1'
 	.venv/bin/python -m pip install --editable '.[bulk,numba]' --group dev --group bench
 
+install:
+	$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PYTHON) -m pip install --quiet --editable '.[bulk]' --group dev
+
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -q
+
+check: lint types imports test
 
 lint:
 	$(PYTHON) -m ruff check .

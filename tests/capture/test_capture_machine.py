@@ -49,7 +49,8 @@ def test_the_same_machine_gives_the_same_bytes(tmp_path):
         out = tmp_path / f"{number}.tar.gz"
         capture_machine(fixtures.path("pmem-guest"), out, date="2026-11-24")
         digests.add(hashlib.sha256(out.read_bytes()).hexdigest())
-        time.sleep(1.1)  # another second, so that a time stamp would show
+        if number == 0:
+            time.sleep(1.1)  # another second, so that a time stamp would show
     assert len(digests) == 1
 
 

@@ -15,7 +15,7 @@ from sparsemem.ranges import Range
 from sparsemem.readers import open_source, read_machine
 
 ALL = fixtures.names()
-REAL = {"firecracker-vm", "pmem-guest"}
+REAL = {"firecracker-vm", "memmap-guest", "pmem-guest"}
 
 
 def test_there_are_the_machines_that_the_readme_lists():

@@ -160,6 +160,23 @@ def test_the_boot_log_agrees_with_the_firmware_map_in_sysfs(kernel):
     assert (log.arch, log.page_size, log.block_size, log.cmdline) == (tree.arch, 4096, tree.block_size, tree.cmdline)
 
 
+def test_pmem_by_memmap_agrees_with_ndctl_iomem_and_the_boot_log():
+    """No labels, no DIMMs: ndctl says fsdax with its map in memory; the firmware map does not know it."""
+    machine = read_machine(fixtures.path("memmap-guest"))
+    (said,) = json.loads((DATA / "guest-memmap" / "ndctl-RNDv.json").read_text())["regions"]
+    (region,), (namespace,) = machine.regions, machine.namespaces
+    assert (region.size, region.align, region.mappings, region.labels) == (said["size"], said["align"], 0, False)
+    (item,) = said["namespaces"]
+    assert (namespace.mode, namespace.map, namespace.usable) == (item["mode"], item["map"], item["size"])
+    assert (namespace.blockdev, namespace.enabled) == (item["blockdev"], True)
+    (entry,) = [node for node in machine.iomem.children if node.name == "Persistent Memory (legacy)"]
+    assert region.range == namespace.range == namespace.data == Range(entry.start, entry.end + 1)
+    log = read_machine(DATA / "guest-memmap" / "boot.log")
+    assert [part.range for part in log.boot_map if part.kind == "persistent (type 12)"] == [region.range]
+    assert not any(part.kind.startswith("persistent") for part in machine.boot_map)
+    assert log.cmdline == machine.cmdline
+
+
 def test_a_zone_without_present_pages_has_no_start(kernel):
     zones = {zone.name: zone for zone in read_machine(TREES[kernel]).zones}
     assert zones["Device"].spanned == 196608

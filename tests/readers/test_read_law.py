@@ -126,10 +126,10 @@ VALUE = st.binary(max_size=20) | st.sampled_from(
     ]
 )
 ATTRIBUTES = {
-    "sys/bus/nd/devices/{}/": "size resource mode holder align uuid nstype sector_size driver uevent block/x",
+    "sys/bus/nd/devices/{}/": "size resource mode holder align uuid nstype sector_size driver uevent",
     "sys/bus/dax/devices/dax0.0/": "size align target_node resource mapping0/start mapping0/end uevent",
-    "sys/devices/system/memory/": "block_size_bytes auto_online_blocks memory0/state memory0/phys_index memory0/node1/x "
-    "memory99999999999999999/state",
+    "sys/devices/system/memory/": "block_size_bytes auto_online_blocks memory0/state memory0/phys_index "
+    "memory0/node1/x memory99999999999999999/state",
     "proc/": "iomem zoneinfo cmdline version cpuinfo config.gz sys/kernel/osrelease",
     "sys/firmware/memmap/0/": "start end type",
     "": "sparsemem-capture.json dmesg x.json",

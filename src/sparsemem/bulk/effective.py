@@ -28,7 +28,7 @@ from sparsemem.bulk._tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["EffectiveMap"]
 
@@ -295,11 +295,11 @@ class EffectiveMap:
 
     def runs(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
         """The maximal runs ``(first, stop)`` of set sub-sections in ``[start, end)``, in order."""
-        return list(self._runs(start, self.nr_subsections if end is None else end, holes=False))
+        return self._runs(index(start), self.nr_subsections if end is None else index(end), 0)
 
     def holes(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
         """The maximal runs ``(first, stop)`` of clear sub-sections in ``[start, end)``, in order."""
-        return list(self._runs(start, self.nr_subsections if end is None else end, holes=True))
+        return self._runs(index(start), self.nr_subsections if end is None else index(end), FULL_WORD)
 
     @property
     def block_counts(self) -> array[int]:
@@ -460,19 +460,40 @@ class EffectiveMap:
             self._tops[top] = sum(sums)
         self.total = sum(self._tops)
 
-    def _runs(self, start: int, end: int, *, holes: bool) -> Iterator[tuple[int, int]]:
+    def _runs(self, start: int, end: int, flip: int) -> list[tuple[int, int]]:
+        """Runs of bits that differ from those of ``flip``: flat, since a call for each edge would double the time."""
         if not 0 <= start < end <= self.nr_subsections:
             self._empty(start, end)
-            return
-        first, other = (self.first_clear, self.first_set) if holes else (self.first_set, self.first_clear)
-        position = first(start, end)
-        while position is not None:
-            stop = other(position, end)
-            if stop is None:
-                yield position, end
-                return
-            yield position, stop
-            position = first(stop, end)
+            return []
+        words = self.words
+        next_wanted, next_other = (self._room.next, self._any.next) if flip else (self._any.next, self._room.next)
+        runs: list[tuple[int, int]] = []
+        position = start
+        while True:
+            word = position >> 6
+            bits = (words[word] ^ flip) >> (position & 63)
+            if bits:
+                position += (bits & -bits).bit_length() - 1
+            else:
+                word = next_wanted(word + 1)
+                if word < 0:
+                    return runs
+                bits = words[word] ^ flip
+                position = word << 6 | (bits & -bits).bit_length() - 1
+            if position >= end:
+                return runs
+            bits = (words[word] ^ flip ^ FULL_WORD) >> (position & 63)
+            if bits:
+                stop = position + (bits & -bits).bit_length() - 1
+            else:
+                word = next_other(word + 1)
+                bits = words[word] ^ flip ^ FULL_WORD
+                stop = word << 6 | (bits & -bits).bit_length() - 1 if word >= 0 else end
+            if stop >= end:
+                runs.append((position, end))
+                return runs
+            runs.append((position, stop))
+            position = stop
 
     def _empty(self, start: int, end: int) -> int:
         """0 for an empty range inside the map; anything else that is no range is the caller's error."""

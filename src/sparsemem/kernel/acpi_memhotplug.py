@@ -13,7 +13,7 @@ __all__ = ["acpi_memory_device_add", "acpi_memory_device_remove", "acpi_scan_try
 
 
 def acpi_memory_device_add(state: State, start: int, size: int, nid: int = 0, device: str = "PNP0C80:00") -> int | None:
-    """Enable a memory device; its memory group (v5.15+), or None. Raises Refusal(EINVAL) with the three lines of the driver.
+    """Enable a memory device; its memory group (v5.15+), or None. Raises Refusal(EINVAL) with the driver's two lines.
 
     Memory that the kernel has already (-EEXIST) counts as enabled.
     """
@@ -35,7 +35,6 @@ def acpi_memory_device_add(state: State, start: int, size: int, nid: int = 0, de
         lines = (
             f"acpi {device}: add_memory failed",
             f"acpi {device}: acpi_memory_enable_device() error",
-            f"acpi {device}: Enumeration failure",
         )
         for line in lines:
             state.log("err", line)

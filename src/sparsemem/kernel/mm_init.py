@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from sparsemem.kernel.memory_block import memory_dev_init
-from sparsemem.kernel.memory_hotplug.zones import ZONE_MOVABLE, ZONE_NORMAL
+from sparsemem.kernel.memory_hotplug.zones import ZONE_MOVABLE, ZONE_NORMAL, pages_per_block
 from sparsemem.kernel.sparse import memory_present, sparse_init, sparse_init_subsection_map
 from sparsemem.kernel.state import Pgdat, State, Zone
 
@@ -44,11 +44,22 @@ def boot_memory(state: State, ranges: tuple[BootRange, ...]) -> None:
         nr: ms.usage.subsection_map for nr, ms in state.sections.items() if ms.usage and ms.usage.subsection_map != full
     }
     free_area_init(state, pfns)
+    names = [name for name, _ in state.misc["zone_limits"]]
+    state.misc["policy_zone"] = max((names.index(name) for _, name in state.zones if name in names), default=0)
+    _kernel_holds_first_normal_block(state)
     last: dict[int, int] = {}
     shift = state.kernel.geometry.PFN_SECTION_SHIFT
     for start, end, nid in pfns:
         last.update(dict.fromkeys(range(start >> shift, ((end - 1) >> shift) + 1), nid))
     memory_dev_init(state, last)
+
+
+def _kernel_holds_first_normal_block(state: State) -> None:
+    """Where the kernel's own pages are is not modelled, but for this: seen on 5.10, 6.1, 6.12 and 7.2, the first block of a
+    Normal zone that boot filled holds unmovable pages, and the others could be offlined."""
+    per_block = pages_per_block(state)
+    held = {zone.zone_start_pfn // per_block for (_, name), zone in state.zones.items() if name == ZONE_NORMAL}
+    state.misc["unmovable_blocks"] = state.misc.get("unmovable_blocks", frozenset()) | held
 
 
 def _movable_starts(state: State, pfns: list[tuple[int, int, int]]) -> dict[int, int]:

@@ -292,6 +292,11 @@ class State:
                 changes.append((name, key, now))
         return Snapshot(self._boot, frozenset(changes))
 
+    def origin(self, name: str, key: Any) -> Any:  # noqa: ANN401  (a table's value)
+        """What the table ``name`` held under ``key`` at boot; None for nothing. Known up to the last snapshot."""
+        table: dict[Any, Any] = getattr(self, name)
+        return self._origin.get((id(table), key), table.get(key))
+
     # -- what the kernel does besides writing tables
 
     def log(self, level: str, text: str, once: str | None = None) -> None:

@@ -1,15 +1,18 @@
 """What a reader knows about a machine: facts, without behaviour.
 
-Every field is optional in the sense that a machine may not tell it: an empty tuple or None means "not known", never "none".
-Addresses are bytes; ``Range`` is half-open. A note is a located remark about input that could not be used; notes never replace data.
+Every field is optional in the sense that a machine may not tell it: an empty tuple or None means "not known", never
+"none". Addresses are bytes; ``Range`` is half-open. A note is a located remark about input that could not be used;
+notes never replace data.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from sparsemem.kernel.resource import Resource
-from sparsemem.ranges import Range
+if TYPE_CHECKING:
+    from sparsemem.kernel.ioport import Resource
+    from sparsemem.ranges import Range
 
 __all__ = [
     "BlockFact",
@@ -43,7 +46,9 @@ class BootRegion:
 
 @dataclass(frozen=True, slots=True)
 class BlockFact:
-    """``/sys/devices/system/memory/memoryN``: ``state`` as read, ``valid_zones`` split at blanks, ``nid`` None when unknown."""
+    """``/sys/devices/system/memory/memoryN``: ``state`` as read, ``valid_zones`` split at blanks, ``nid`` None when
+    unknown.
+    """
 
     nr: int
     state: str
@@ -69,10 +74,11 @@ class ZoneFact:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceFact:
-    """A libnvdimm namespace. ``size`` is the raw extent where sysfs tells it, else what the tool printed (the usable size).
+    """A libnvdimm namespace. ``size`` is the raw extent where sysfs tells it, else what the tool printed (the usable
+    size).
 
-    ``map`` is "dev", "mem" or None; ``data`` what is left for data, ``usable`` its bytes; ``holder`` the btt, pfn or dax device that
-    claims the namespace.
+    ``map`` is "dev", "mem" or None; ``data`` what is left for data, ``usable`` its bytes; ``holder`` the btt, pfn or
+    dax device that claims the namespace.
     """
 
     dev: str
@@ -96,7 +102,7 @@ class NamespaceFact:
 
 @dataclass(frozen=True, slots=True)
 class RegionFact:
-    """A libnvdimm region (``mappings`` DIMMs interleaved; 0 for e820/legacy). ``type`` is "pmem", "blk" or "volatile"."""
+    """A libnvdimm region (``mappings`` DIMMs interleaved; 0 for e820/legacy). ``type``: "pmem", "blk" or "volatile"."""
 
     dev: str
     range: Range | None
@@ -114,7 +120,9 @@ class RegionFact:
 
 @dataclass(frozen=True, slots=True)
 class DaxFact:
-    """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax region."""
+    """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax
+    region.
+    """
 
     dev: str
     size: int
@@ -127,7 +135,12 @@ class DaxFact:
 
 @dataclass(frozen=True, slots=True)
 class MachineDescription:
-    """Everything read from one machine. ``source`` names it ("this machine", a path, a layout line)."""
+    """Everything read from one machine. ``source`` names it ("this machine", a path, a layout line).
+
+    ``boot_map`` is the firmware's (sysfs), or the one the kernel went on with (a boot log's "user" map, where
+    ``memmap=`` is already in it): ``memmap=`` of ``cmdline`` may be applied to either, twice is once. ``levels`` are
+    x86-64 page-table levels.
+    """
 
     source: str
     kernel_release: str | None = None

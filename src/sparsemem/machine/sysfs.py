@@ -18,8 +18,10 @@ __all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths",
 MEMORY = "/sys/devices/system/memory"
 _BLOCK = re.compile(MEMORY + r"/memory(\d{1,12})(?:/(\w+))?\Z")
 _BUS = re.compile(r"/sys/bus/memory/devices/(?=memory\d)")
-_BLOCK_FILES = ("phys_device", "phys_index", "removable", "state", "valid_zones")
+_BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")
+_BLOCK_OTHERS = ("power", "subsystem", "uevent")
 _TOP_FILES = ("auto_online_blocks", "block_size_bytes")
+_TOP_OTHERS = ("power", "uevent")
 _PROC = ("/proc/iomem",)
 
 
@@ -59,10 +61,11 @@ def listdir(state: State, path: str) -> list[str] | None:
     """The names in a directory, None when it is none."""
     path = _normal(path)
     if path == MEMORY:
-        return sorted([*_TOP_FILES, *(f"memory{nr}" for nr in state.blocks)])
+        extra = ("crash_hotplug", "hard_offline_page", "soft_offline_page") if state.kernel.features.crash_hotplug else ()
+        return sorted([*_TOP_FILES, *_TOP_OTHERS, *extra, *(f"memory{nr}" for nr in state.blocks)])
     found = _block(state, path)
     if found is not None and found[1] is None:
-        return list(_BLOCK_FILES)
+        return sorted([*_BLOCK_FILES, *_BLOCK_OTHERS, f"node{state.blocks[found[0]].nid}"])
     below = {p[len(path.rstrip("/")) + 1 :].split("/")[0] for p in paths(state) if p.startswith(path.rstrip("/") + "/")}
     return sorted(below) or None
 
@@ -83,7 +86,7 @@ def writable(path: str) -> bool:
     """May root open this attribute for writing?"""
     path = _normal(path)
     match = _BLOCK.match(path)
-    return path == f"{MEMORY}/auto_online_blocks" or (match is not None and match[2] == "state")
+    return path == f"{MEMORY}/auto_online_blocks" or (match is not None and match[2] in ("online", "state"))
 
 
 def show(state: State, path: str) -> str:
@@ -103,6 +106,8 @@ def show(state: State, path: str) -> str:
         raise SysfsError(21, path)
     if name == "state":
         return memory_block.state_show(state, nr)
+    if name == "online":
+        return f"{int(state.blocks[nr].state == 'online')}\n"
     if name == "valid_zones":
         return memory_block.valid_zones_show(state, nr)
     if name == "phys_index":
@@ -110,6 +115,17 @@ def show(state: State, path: str) -> str:
     if name == "removable":
         return memory_block.removable_show(state, nr)
     return "0\n"
+
+
+def _online_store(state: State, nr: int, text: str) -> None:
+    """drivers/base/core.c, ``online_store``: a boolean; the state that it has already is fine."""
+    word = text[:2].lower()
+    if word[:1] in ("1", "y", "t") or word == "on":
+        memory_block.device_online(state, nr)
+    elif word[:1] in ("0", "n", "f") or word == "of":
+        memory_block.device_offline(state, nr)
+    else:
+        raise Refusal(22, "online_store", "block-state-word")
 
 
 def store(state: State, path: str, text: str) -> None:
@@ -122,6 +138,9 @@ def store(state: State, path: str, text: str) -> None:
         found = _block(state, path)
         if found is not None and found[1] == "state":
             memory_block.state_store(state, found[0], text)
+            return
+        if found is not None and found[1] == "online":
+            _online_store(state, found[0], text)
             return
     except Refusal as refusal:
         raise SysfsError(refusal.errno, path, refusal) from refusal

@@ -116,7 +116,7 @@ def _open(path: str) -> Source | bytes:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             os.listdir(path)
-            return DirectorySource(os.path.abspath(path) if os.path.abspath(path) == "/" else path)
+            return DirectorySource("/" if os.path.samefile(path, "/") else path)
         if stat.S_ISFIFO(mode) and os.path.realpath(path).startswith("/proc/"):
             with open(path, "rb") as pipe:  # a shell's <(command)
                 return _limited(pipe)

@@ -31,6 +31,15 @@ class BlockFeatures(HotplugFeatures):
         Era("advised", "6.15", "", "x86: probe memory block size advisement value during mm init", None, ("x86_64",)),
         note="How x86 memory_block_size_bytes() chooses on a machine with 64 GiB or more.",
     )
+    crash_hotplug: bool = since(
+        "6.12",
+        note="Debian's build has crash_hotplug and the *_offline_page files (seen in the lab: not on 6.1, but on 6.12 "
+        "and 7.2). Mainline has crash_hotplug from 6.6 on.",
+    )
+    acpi_rescan_retries: bool = since(
+        "6.12",
+        note="Plugging a DIMM rescans its parent, and tries DIMMs again that were refused (in the lab: not on 6.1).",
+    )
     auto_online_types: bool = since(
         "5.7", "5f47adf762b7", "mm/memory_hotplug: allow to specify a default online_type",
         note="auto_online_blocks and memhp_default_state= also take online_kernel and online_movable.",

@@ -9,7 +9,8 @@ from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["DeviceFeatures"]
 
-_NO_PADDING = Era(True, "5.3", "a3619190d62e", "libnvdimm/pfn: stop padding pmem namespaces to section alignment")
+_NO_PADDING_COMMIT = ("5.3", "a3619190d62e", "libnvdimm/pfn: stop padding pmem namespaces to section alignment")
+_NO_PADDING = Era(True, *_NO_PADDING_COMMIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class DeviceFeatures(MemremapFeatures):
 
     # -- drivers/nvdimm
     pfn_pads_to_sections: bool = until(
-        *_NO_PADDING[1:4],
+        *_NO_PADDING_COMMIT,
         note="A new fsdax or devdax namespace is padded at both ends so that it shares no section with RAM or its "
         "neighbours.",
     )

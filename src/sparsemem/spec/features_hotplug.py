@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_sparse import SUBSECTION_HOTPLUG, SparseFeatures
+from sparsemem.spec.features_sparse import SUBSECTION_COMMIT, SparseFeatures
 from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["HotplugFeatures"]
@@ -18,7 +18,7 @@ class HotplugFeatures(SparseFeatures):
 
     # -- what a range must be
     check_pfn_span: bool = since(
-        *SUBSECTION_HOTPLUG[1:4],
+        *SUBSECTION_COMMIT,
         note="__add_pages() and __remove_pages() want whole sub-sections; before, removal wanted whole sections (BUG).",
     )
     misaligned_message: str = choice(
@@ -202,7 +202,13 @@ class HotplugFeatures(SparseFeatures):
     )  # fmt: skip
     riscv64_memory_hotplug: bool = since("6.11", arches=("riscv64",), note="riscv64 can add and remove memory at all.")
 
-    # -- spans
+    # -- zones and spans
+    arm64_zones: str = choice(
+        Era("DMA32"),
+        Era("DMA 1G and DMA32", "5.5"),
+        Era("DMA 4G", "5.11", "", "arm64: mm: Set ZONE_DMA size based on early IORT scan", {"5.10": "5.10.22"}),
+        note="The zones below Normal on arm64: 4 GiB in DMA32; or 1 GiB in DMA, to 4 GiB in DMA32; or 4 GiB in DMA.",
+    )
     zones_shrink_at_offline: bool = since(
         *_SHRINK, backports={"5.4": "5.4.9"},
         note="Zone spans shrink when memory goes offline, and never for device memory; before, when it was removed.",

@@ -10,21 +10,16 @@ from dataclasses import dataclass
 
 from sparsemem.spec.record import Era, choice, since, until
 
-__all__ = ["SUBSECTION_HOTPLUG", "SparseFeatures"]
+__all__ = ["SUBSECTION_COMMIT", "SparseFeatures"]
 
-SUBSECTION_HOTPLUG = Era(True, "5.3", "ba72b4c8cf60", "mm/sparsemem: support sub-section hotplug")
-_RESET = Era(
-    True, "5.6", "1f503443e7df", "mm/sparse.c: reset section's mem_map when fully deactivated",
-    {"5.4": "5.4.19", "5.5": "5.5.3"},
-)  # fmt: skip
-_RCU = Era(
-    True, "6.8", "5ec8e8ea8b77", "mm/sparsemem: fix race in accessing memory_section->usage",
-    {"5.10": "5.10.210", "5.15": "5.15.149", "6.1": "6.1.76", "6.6": "6.6.15", "6.7": "6.7.3"},
-)  # fmt: skip
-_HOT_REMOVE = Era(
-    True, "5.6-rc7", "d41e2f3bd546", "mm/hotplug: fix hot remove failure in SPARSEMEM|!VMEMMAP case",
-    {"5.4": "5.4.28", "5.5": "5.5.12"},
-)  # fmt: skip
+SUBSECTION_COMMIT = ("5.3", "ba72b4c8cf60", "mm/sparsemem: support sub-section hotplug")
+SUBSECTION_HOTPLUG = Era(True, *SUBSECTION_COMMIT)
+_RESET_COMMIT = ("5.6", "1f503443e7df", "mm/sparse.c: reset section's mem_map when fully deactivated")
+_RESET_STABLE = {"5.4": "5.4.19", "5.5": "5.5.3"}
+_HOT_REMOVE_COMMIT = ("5.6-rc7", "d41e2f3bd546", "mm/hotplug: fix hot remove failure in SPARSEMEM|!VMEMMAP case")
+_HOT_REMOVE_STABLE = {"5.4": "5.4.28", "5.5": "5.5.12"}
+_RCU_COMMIT = ("6.8", "5ec8e8ea8b77", "mm/sparsemem: fix race in accessing memory_section->usage")
+_RCU_STABLE = {"5.10": "5.10.210", "5.15": "5.15.149", "6.1": "6.1.76", "6.6": "6.6.15", "6.7": "6.7.3"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class SparseFeatures:
 
     # -- the sub-section series
     subsection_hotplug: bool = since(
-        *SUBSECTION_HOTPLUG[1:4],
+        *SUBSECTION_COMMIT,
         note="Sections have a sub-section map, and device memory is added and removed in 2 MiB sub-sections.",
     )
     section_is_early: bool = since(
@@ -41,11 +36,11 @@ class SparseFeatures:
         note="Sections present at boot carry SECTION_IS_EARLY, and pfn_valid() answers for their whole span.",
     )  # fmt: skip
     eexist_is_success: bool = until(
-        *SUBSECTION_HOTPLUG[1:4], bug=30,
+        *SUBSECTION_COMMIT, bug=30,
         note="__add_pages() takes -EEXIST of a section for success, so that two ranges in one section share a memmap.",
     )  # fmt: skip
     sparse_index_init_eexist_is_zero: bool = since(
-        *SUBSECTION_HOTPLUG[1:4], note="sparse_index_init() returns 0 for an existing root; before, -EEXIST."
+        *SUBSECTION_COMMIT, note="sparse_index_init() returns 0 for an existing root; before, -EEXIST."
     )
     usage_map_only_vmemmap: bool = since(
         "5.7", "0a9f9f623172", "mm/sparse.c: only use subsection map in VMEMMAP case",
@@ -71,7 +66,7 @@ class SparseFeatures:
         note="An add that does not start at the section start stores the address of memory, not of the memmap.",
     )  # fmt: skip
     removed_section_word_stale: bool = until(
-        *_RESET[1:4], first=SUBSECTION_HOTPLUG, backports=_RESET.backports, bug=2,
+        *_RESET_COMMIT, first=SUBSECTION_HOTPLUG, backports=_RESET_STABLE, bug=2,
         note="A fully removed section keeps an encoded NULL memmap in its word instead of 0, which misleads dump "
         "tools.",
     )  # fmt: skip
@@ -104,11 +99,11 @@ class SparseFeatures:
         note="for_each_valid_pfn() with first_valid_pfn() and next_valid_pfn() exists.",
     )
     usage_freed_by_rcu: bool = since(
-        *_RCU[1:4], backports=_RCU.backports,
+        *_RCU_COMMIT, backports=_RCU_STABLE,
         note="The usage map is freed after a grace period, and readers look at it under RCU.",
     )  # fmt: skip
     usage_freed_under_readers: bool = until(
-        *_RCU[1:4], first=SUBSECTION_HOTPLUG, backports=_RCU.backports, bug=20,
+        *_RCU_COMMIT, first=SUBSECTION_HOTPLUG, backports=_RCU_STABLE, bug=20,
         note="A pfn_valid() that runs while the section is removed follows a usage pointer that is gone "
         "(CVE-2023-52489).",
     )  # fmt: skip
@@ -127,19 +122,20 @@ class SparseFeatures:
     # -- activation and deactivation
     deactivate_order: str = choice(
         Era("sections"),
-        Era("reset first", *SUBSECTION_HOTPLUG[1:4]),
-        Era("depopulate first", *_HOT_REMOVE[1:5]),
+        Era("reset first", *SUBSECTION_COMMIT),
+        Era("depopulate first", *_HOT_REMOVE_COMMIT, _HOT_REMOVE_STABLE),
         Era("clear HAS_MEM_MAP before the memmap goes", "5.6.0", "b943f045a9af",
             "mm/sparse: fix kernel crash with pfn_section_valid check", {"5.4": "5.4.29", "5.5": "5.5.14"}),
-        Era("clear HAS_MEM_MAP before the usage goes", *_RCU[1:5]),
+        Era("clear HAS_MEM_MAP before the usage goes", *_RCU_COMMIT, _RCU_STABLE),
         note="When section_deactivate() makes the word invalid.",
     )  # fmt: skip
     hot_remove_fails_without_vmemmap: bool = until(
-        *_HOT_REMOVE[1:4], first=_RESET, backports=_HOT_REMOVE.backports, bug=3,
+        *_HOT_REMOVE_COMMIT, first=Era(True, *_RESET_COMMIT, _RESET_STABLE), backports=_HOT_REMOVE_STABLE, bug=3,
         note="Without SPARSEMEM_VMEMMAP, hot-remove finds the memmap through a word that was reset already: a BUG.",
     )  # fmt: skip
     usage_followed_after_free: bool = until(
-        "5.6.0", "b943f045a9af", "mm/sparse: fix kernel crash with pfn_section_valid check", first=_HOT_REMOVE,
+        "5.6.0", "b943f045a9af", "mm/sparse: fix kernel crash with pfn_section_valid check",
+        first=Era(True, *_HOT_REMOVE_COMMIT, _HOT_REMOVE_STABLE),
         backports={"5.4": "5.4.29", "5.5": "5.5.14"}, bug=4,
         note="The section looks valid while its usage map is freed: pfn_valid() in that moment is a NULL dereference.",
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Numbers of the memory model by architecture, page size and kernel version, each under the kernel's name.
 
 Sources: ``arch/*/include/asm/sparsemem.h`` (SECTION_SIZE_BITS, MAX_PHYSMEM_BITS), ``include/linux/mmzone.h`` (sections,
-sub-sections, roots), ``arch/*/include/asm/pgtable*.h`` and ``memory.h`` (page tables, vmemmap), of 46 releases from 4.19
-to 7.3. tests/spec/headers.txt has the lines that count.
+sub-sections, roots), ``arch/*/include/asm/pgtable*.h`` and ``memory.h`` (page tables, vmemmap), of the releases from
+4.19 to 7.3. tests/spec/headers.txt has the lines that count.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _SIZEOF_STRUCT_PAGE = 64
 class Geometry:
     """Plain integers under the kernel's names: sizes in bytes, ``PAGES_*`` in pages, shifts and bits in bits.
 
-    ``vmemmap_base`` is the memmap word of every section with SPARSEMEM_VMEMMAP (the address of the struct page of pfn 0):
-    on x86-64, arm64 and ppc64 (radix) the kernel's own value without KASLR and with RAM from 0, elsewhere a stand-in, since
-    those kernels lay it out at boot.
+    ``vmemmap_base`` is the memmap word of every section with SPARSEMEM_VMEMMAP (the address of the struct page of pfn
+    0): on x86-64, arm64 and ppc64 (radix) the kernel's own value without KASLR and with RAM from 0, elsewhere a
+    stand-in, since those kernels lay it out at boot.
     """
 
     PAGE_SHIFT: int
@@ -111,7 +111,8 @@ def _vmemmap_base(arch: str, version: KernelVersion, page_shift: int, levels: in
         shift = page_shift - 6
         if version < KernelVersion.merged_in("5.4"):  # below the linear map, which was the upper half
             return (1 << 64) - (1 << (va_bits - 1)) - (1 << (va_bits - 1 - shift))
-        size = ((1 << va_bits) - (1 << 47)) >> shift
+        va_bits_min = 47 if levels == 5 and page_shift == 14 else 48
+        size = ((1 << va_bits) - (1 << (va_bits_min - 1))) >> shift
         if version < KernelVersion.merged_in("5.11"):
             return (1 << 64) - size - (1 << 21)
         if version < KernelVersion.merged_in("6.9"):
@@ -132,9 +133,9 @@ def geometry(
 ) -> Geometry:
     """The geometry of one kernel.
 
-    ``page_size`` in bytes (None: what distributions build); ``levels`` of page tables: 5 stands for LA57 on x86-64 and for
-    52-bit physical addresses on arm64; ``page_extension``: a build with CONFIG_PAGE_EXTENSION, whose ``struct mem_section``
-    is twice as large. Raises UsageError for an architecture, page size or depth that there is not.
+    ``page_size`` in bytes (None: what distributions build); ``levels`` of page tables: 5 stands for LA57 on x86-64 and
+    for 52-bit physical addresses on arm64; ``page_extension``: a build with CONFIG_PAGE_EXTENSION, whose ``struct
+    mem_section`` is twice as large. Raises UsageError for an architecture, page size or depth that there is not.
     """
     if arch not in _PAGE_SIZES:
         raise UsageError(f"unknown architecture: {arch!r}", remedy="name one of " + ", ".join(ARCHES))

@@ -16,8 +16,9 @@ __all__ = ["Config", "Kernel", "kernel"]
 class Config:
     """Build options that change behaviour, as Debian's cloud kernels (amd64) have them.
 
-    ``default_online_type`` is what hot-added memory becomes without a policy of the administrator: offline in Debian's 5.10
-    and 6.1, online from 6.5 on. Other distributions choose for themselves; a machine tells in ``auto_online_blocks``.
+    ``default_online_type`` is what hot-added memory becomes without a policy of the administrator: offline in Debian's
+    5.10 and 6.1, online from 6.5 on. Other distributions choose for themselves; a machine tells in
+    ``auto_online_blocks``.
     """
 
     default_online_type: str

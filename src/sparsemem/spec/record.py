@@ -18,10 +18,10 @@ _ALWAYS = "4.0"
 class Era(NamedTuple):
     """From ``since`` on the feature has ``value`` (None: from the beginning).
 
-    ``since`` is a release ("5.3" means from its first candidate on), a candidate ("5.6-rc7") or an exact release ("5.6.0"
-    for what came between the last candidate and the release). ``backports`` maps a stable series to the release that took
-    the change, ``{"5.10": "5.10.210"}``, or to the first one it was seen in. ``commit`` and ``title`` name the mainline
-    change; they are empty where they could not be confirmed. ``arches`` limits the change to those architectures.
+    ``since`` is a release ("5.3": from its first candidate on), a candidate ("5.6-rc7") or an exact release ("5.6.0":
+    what came after the last candidate). ``backports`` maps a stable series to the release that took the change, or to
+    the first one it was seen in: ``{"5.10": "5.10.210"}``. ``commit`` and ``title`` name the mainline change; they are
+    empty where they could not be confirmed. ``arches`` limits the change to those architectures.
     """
 
     value: Value

@@ -1,7 +1,7 @@
 """Kernel versions: read what people and ``uname -r`` write, compare what Linux released.
 
-A version is the base of every answer, so what a text cannot tell is kept with it as a ``caveat``: a distribution's kernel
-carries backports, and its version number does not say which.
+A version is the base of every answer, so what a text cannot tell is kept with it as a ``caveat``: a distribution's
+kernel carries backports, and its version number does not say which.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _VENDORS: tuple[tuple[re.Pattern[str], str], ...] = (
 class KernelVersion:
     """A kernel release: ordered and hashable. ``stage`` sorts the candidates before the release.
 
-    ``text`` is what was read; ``caveat`` is a sentence about what the text does not tell, or None. Two versions are equal
-    when they name the same release, whatever their texts.
+    ``text`` is what was read; ``caveat`` is a sentence about what the text does not tell, or None. Two versions are
+    equal when they name the same release, whatever their texts.
     """
 
     major: int
@@ -97,9 +97,9 @@ class KernelVersion:
     def parse(cls, text: str) -> KernelVersion:
         """Read ``6.1``, ``6.1.0``, ``v5.1-rc1``, ``6.1.y``, the output of ``uname -r``, or ``/proc/version``.
 
-        A bare long-term series, ``X.Y.y``, and a distribution's ABI name (``6.1.0-49-cloud-amd64``) mean the newest stable
-        release of the series; any other bare series means its ``.0``. Raises UsageError for text that is no version, for
-        releases that never were, and for anything before 4.0.
+        A bare long-term series, ``X.Y.y``, and a distribution's ABI name (``6.1.0-49-cloud-amd64``) mean the newest
+        stable release of the series; any other bare series means its ``.0``. Raises UsageError for text that is no
+        version, for releases that never were, and for anything before 4.0.
         """
         return _parse(text)
 
@@ -159,7 +159,7 @@ def _patch(match: re.Match[str], series: Series, release: str) -> tuple[int, str
             )
     if patch == 0 and _ABI.match(rest):
         return _NEWEST_PATCH, (
-            f"{release} is a distribution's ABI name and does not tell the stable release; judged as the newest {name}.y"
+            f"{release} is a distribution's ABI name, not a stable release; judged as the newest {name}.y"
         )
     return patch, None
 
@@ -169,5 +169,8 @@ def _reach_caveat(series: Series) -> str | None:
     oldest, newest = KNOWN_SERIES[0], KNOWN_SERIES[-1]
     if oldest <= series <= newest:
         return None
-    name, near, word = f"{series[0]}.{series[1]}", *((oldest, "older") if series < oldest else (newest, "newer"))
-    return f"{name} is {word} than the kernels I know ({oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]}); judged as {near[0]}.{near[1]}"
+    word, near = ("older", oldest) if series < oldest else ("newer", newest)
+    return (
+        f"{series[0]}.{series[1]} is {word} than the kernels I know; judged by the rules of {near[0]}.{near[1]}, "
+        "except where I know others"
+    )

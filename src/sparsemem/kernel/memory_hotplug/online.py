@@ -16,7 +16,7 @@ from sparsemem.kernel.resource import walk_system_ram_range
 from sparsemem.kernel.sparse import offline_mem_sections, online_mem_sections
 from sparsemem.kernel.state import State
 
-__all__ = ["mhp_deinit_memmap_on_memory", "mhp_init_memmap_on_memory", "offline_pages", "online_pages", "populated_zone"]
+__all__ = ["mhp_deinit_memmap_on_memory", "mhp_init_memmap_on_memory", "offline_pages", "online_pages", "policy_zone", "populated_zone"]
 
 
 def _check_span(state: State, pfn: int, nr_pages: int, function: str) -> None:
@@ -39,10 +39,19 @@ def _build_all_zonelists(state: State) -> None:
             order = " ".join(map(str, [nid, *(other for other in online if other != nid)]))
             state.log("info", f"Fallback order for Node {nid}: {order} ")
     state.log("info", f"Built {len(online)} zonelists, mobility grouping on.  Total pages: ?")
+    state.log("info", f"Policy zone: {policy_zone(state)}")
+
+
+def policy_zone(state: State) -> str:
+    """The highest zone below Movable that ever had pages; it never goes back. Remembered in ``misc["policy_zone"]``."""
     names = [name for name, _ in state.misc["zone_limits"]]
-    populated = [names.index(name) for (_, name), zone in state.zones.items() if zone.present_pages and name in names]
-    if populated:
-        state.log("info", f"Policy zone: {names[max(populated)]}")
+    best: int = state.misc.get("policy_zone", 0)
+    for (_, name), zone in state.zones.items():
+        if zone.present_pages and name in names:
+            best = max(best, names.index(name))
+    if best != state.misc.get("policy_zone", 0):
+        state.put(state.misc, "policy_zone", best)
+    return names[best]
 
 
 def _hold(state: State, block: int, held: bool) -> None:

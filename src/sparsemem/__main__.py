@@ -1,0 +1,5 @@
+"""``python -m sparsemem``."""
+
+from sparsemem.cli import main
+
+main()

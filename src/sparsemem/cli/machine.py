@@ -1,0 +1,96 @@
+"""What every verb does with its MACHINE argument."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sparsemem.errors import UsageError
+
+if TYPE_CHECKING:
+    from sparsemem.machine.build import Built
+    from sparsemem.machine.description import MachineDescription
+    from sparsemem.machine.machine import Machine
+
+__all__ = ["Loaded", "colour", "echo_json", "load", "machine_options", "width"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A machine to work on; a layout line has no description."""
+
+    machine: Machine
+    description: MachineDescription | None = None
+    built: Built | None = None
+    kernel: str | None = None
+
+
+def machine_options(command: _F) -> _F:
+    """MACHINE, --sysroot and --kernel."""
+    command = click.option("--kernel", metavar="VERSION", help="Judge for this kernel, for example 5.2 or 6.1.")(command)
+    command = click.option("--sysroot", metavar="DIR", help="Read the machine under this directory or in this tarball.")(command)
+    return click.argument("machine", required=False)(command)
+
+
+def _source(machine: str | None, sysroot: str | None) -> str:
+    if machine and sysroot:
+        raise UsageError("give MACHINE or --sysroot, not both")
+    text = machine or sysroot or "/"
+    if text.startswith("example:"):
+        from sparsemem import fixtures
+
+        return fixtures.path(text.removeprefix("example:"))
+    return text
+
+
+def describe(machine: str | None, sysroot: str | None) -> MachineDescription:
+    """Read a description (not a layout line)."""
+    from sparsemem.readers import read_machine
+
+    return read_machine(_source(machine, sysroot))
+
+
+def load(machine: str | None, sysroot: str | None, kernel: str | None) -> Loaded:
+    """Read MACHINE and build it on the model. Raises SparsememError."""
+    if machine and not os.path.exists(machine):
+        from sparsemem.machine.notation import looks_like_layout, parse_layout, parse_machine
+
+        if looks_like_layout(machine):
+            override = None
+            if kernel is not None:
+                from sparsemem.spec import kernel as kernel_for
+
+                own = parse_layout(machine)[0]
+                override = kernel_for(kernel, own.arch, own.page_size, own.levels)
+            return Loaded(parse_machine(machine, kernel_override=override), kernel=kernel)
+    from sparsemem.machine.build import build
+
+    description = describe(machine, sysroot)
+    built = build(description, kernel)
+    return Loaded(built.machine, description, built, kernel)
+
+
+def width() -> int:
+    """Columns to fill: the terminal's, 80 when there is none."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, 200)) if sys.stdout.isatty() else 80
+
+
+def colour() -> bool:
+    """Does the reader see colours?"""
+    if "NO_COLOR" in os.environ:
+        return False
+    return sys.stdout.isatty() or os.environ.get("FORCE_COLOR", "") not in ("", "0")
+
+
+def echo_json(document: Any) -> None:  # noqa: ANN401  (any JSON)
+    """Print a document, readable and stable."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
