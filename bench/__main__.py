@@ -36,15 +36,15 @@ def main() -> int:
         if "pfn" in parts:
             table.heading("Bulk pfn_valid over 64 TiB")
             for layout in both:
-                pfn.run(table, layout, 5_000_000 if quick else 100_000_000, 3 if quick else 5)
+                pfn.run(table, layout, 5_000_000 if quick else 100_000_000, 5 if quick else 7)
         if "ops" in parts:
             table.heading("The map")
             ops.singles(table, 20_000 if quick else 200_000, 3 if quick else 7)
-            ops.batches(table, 200_000 if quick else 1_000_000, 3 if quick else 9)
+            ops.batches(table, 1_000_000, 3 if quick else 9)
             for layout in both:
                 ops.queries(table, layout, 5_000 if quick else 50_000, 3 if quick else 7)
-                ops.lists(table, layout, 5 if quick else 15)
-            ops.memory(table)
+                ops.lists(table, layout, 3 if quick else 15)
+            ops.memory(table, quick=quick)
         if "explore" in parts:
             from bench import explore
 

@@ -26,14 +26,16 @@ def _ranges(text: str) -> list[Range]:
 
 
 def run(table: Table, *, quick: bool) -> None:
-    """Both tables; the larger one is left out of the quick run."""
-    drivers = _ranges(DRIVERS)
-    _one(table, "memremap_pages, 12 ranges", devices.memremap_model(drivers), oracle.explore_memremap(drivers), quick)
-    small = _ranges(RANGES)[:9]
-    _one(table, "arch_add_memory, 9 ranges", devices.arch_model(small), oracle.explore_arch(small), quick)
+    """Both tables; the quick run has fewer ranges. The largest is beyond the oracle: there SPIN checks numpy."""
+    drivers, ranges = _ranges(DRIVERS), _ranges(RANGES)
+    if quick:
+        drivers = [*drivers[:8], drivers[-1]]
+    what = f"memremap_pages, {len(drivers)} ranges"
+    _one(table, what, devices.memremap_model(drivers), oracle.explore_memremap(drivers), quick)
+    few = ranges[:9]
+    _one(table, f"arch_add_memory, {len(few)} ranges", devices.arch_model(few), oracle.explore_arch(few), quick)
     if not quick:
-        ranges = _ranges(RANGES)
-        _one(table, "arch_add_memory, 12 ranges", devices.arch_model(ranges), None, quick)
+        _one(table, f"arch_add_memory, {len(ranges)} ranges", devices.arch_model(ranges), None, quick)
 
 
 def _one(table: Table, what: str, model: Model, reference: Exploration | None, quick: bool) -> None:
@@ -68,7 +70,8 @@ def _one(table: Table, what: str, model: Model, reference: Exploration | None, q
     detail = f"  ({len(model.bits)} bits, {states:,} states, {transitions:,} transitions, {refused:,} refused)"
     for name, value in rate.items():
         ratio = rate["SPIN"] / value if "SPIN" in rate else None
-        limit = 1 / 3 if name == "numpy" and ratio is not None else None
+        # A search that is over in milliseconds measures how long arrays take to start.
+        limit = 1 / 3 if name == "numpy" and ratio is not None and states > 100_000 else None
         shown = f"{value / 1e6:.3g} M/s"
         note = (
             detail

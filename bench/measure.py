@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Row", "Table", "WrongAnswerError", "race", "seconds"]
+__all__ = ["Row", "Table", "Times", "WrongAnswerError", "race", "seconds"]
 
 
 class WrongAnswerError(AssertionError):
@@ -74,11 +74,23 @@ def seconds(call: Callable[[], object]) -> float:
         gc.enable()
 
 
+class Times(dict[str, float]):
+    """Median seconds of each contestant; ``ratio`` is the median of the ratios within each round, which cancels a busy
+    neighbour."""
+
+    def __init__(self, rounds: dict[str, list[float]]) -> None:
+        super().__init__({name: statistics.median(spent) for name, spent in rounds.items()})
+        self._rounds = rounds
+
+    def ratio(self, name: str, base: str) -> float:
+        pairs = zip(self._rounds[name], self._rounds[base], strict=True)
+        return statistics.median(one / other for one, other in pairs)
+
+
 def race(
     contestants: dict[str, Callable[[], object]], rounds: int, before: Callable[[], object] | None = None
-) -> dict[str, float]:
-    """Median seconds of each contestant. They run in turn, in an order that rotates, after one round that does not
-    count."""
+) -> Times:
+    """The contestants run in turn, in an order that rotates, after one round that does not count."""
     names = list(contestants)
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):
@@ -88,4 +100,4 @@ def race(
             spent = seconds(contestants[name])
             if turn:
                 times[name].append(spent)
-    return {name: statistics.median(spent) for name, spent in times.items()}
+    return Times(times)

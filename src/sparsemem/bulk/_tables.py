@@ -1,7 +1,7 @@
 """Tables derived from a flat bitmap of 64-bit words: 64-ary summaries and packed prefix counts, in plain Python.
 
-A *summary* answers "where is the next word that is not zero": bit ``i`` of level 0 stands for word ``i``, bit ``i`` of
-level 1 for word ``i`` of level 0, and so on until one word is left.
+A *summary* answers "where is the next word that is not zero": bit ``i`` of level 0 stands for word ``i``, bit ``i``
+of level 1 for word ``i`` of level 0, bit ``i`` of the top for word ``i`` of level 1.
 
 A *prefix row* is one Python integer of 64 fields; field ``k`` holds how many bits are set in children ``0 .. k-1`` of
 the row. Adding ``delta * AFTER[i]`` moves every field after child ``i`` at once, and a shift reads any field: updates
@@ -61,50 +61,65 @@ FULL_ROW16 = sum((64 * k) << (16 * k) for k in range(64))
 
 
 class Summary:
-    """A 64-ary "any" summary over ``nr_words`` words, which the owner reports as they become zero or non-zero."""
+    """A 64-ary "any" summary over ``nr_words`` words, which the owner reports as they become zero or non-zero.
 
-    __slots__ = ("levels", "nr_words")
+    Two levels of words and a ``top`` that is one integer: unrolled, since a search is what a question costs.
+    """
+
+    __slots__ = ("level0", "level1", "top")
 
     def __init__(self, nr_words: int) -> None:
-        self.nr_words = nr_words
-        self.levels: list[array[int]] = []
-        size = nr_words
-        while True:
-            size = (size + 63) >> 6
-            # Two words of padding: a search that runs off the end lands on a zero instead of an IndexError.
-            self.levels.append(array("Q", bytes(8 * (size + 2))))
-            if size <= 1:
-                break
+        size0 = (nr_words + 63) >> 6
+        size1 = (size0 + 63) >> 6
+        # Two words of padding: a search that runs off the end lands on a zero instead of an IndexError.
+        self.level0: array[int] = array("Q", bytes(8 * (size0 + 2)))
+        self.level1: array[int] = array("Q", bytes(8 * (size1 + 2)))
+        self.top = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Summary):
+            return NotImplemented
+        return (self.top, self.level1, self.level0) == (other.top, other.level1, other.level0)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def raise_bit(self, word: int) -> None:
         """Word ``word`` has become non-zero."""
-        for level in self.levels:
-            i = word >> 6
-            old = level[i]
-            level[i] = old | 1 << (word & 63)
-            if old:
-                return
-            word = i
+        i = word >> 6
+        old = self.level0[i]
+        self.level0[i] = old | 1 << (word & 63)
+        if old:
+            return
+        j = i >> 6
+        old = self.level1[j]
+        self.level1[j] = old | 1 << (i & 63)
+        if not old:
+            self.top |= 1 << j
 
     def lower_bit(self, word: int) -> None:
         """Word ``word`` has become zero."""
-        for level in self.levels:
-            i = word >> 6
-            new = level[i] & ~(1 << (word & 63))
-            level[i] = new
-            if new:
-                return
-            word = i
+        i = word >> 6
+        new = self.level0[i] & ~(1 << (word & 63))
+        self.level0[i] = new
+        if new:
+            return
+        j = i >> 6
+        new = self.level1[j] & ~(1 << (i & 63))
+        self.level1[j] = new
+        if not new:
+            self.top &= ~(1 << j)
 
     def fill(self, start: int, stop: int) -> None:
         """Words ``[start, stop)`` have become non-zero."""
-        for level in self.levels:
-            _fill(level, start, stop)
-            start, stop = start >> 6, (stop + 63) >> 6
+        _fill(self.level0, start, stop)
+        start, stop = start >> 6, (stop + 63) >> 6
+        _fill(self.level1, start, stop)
+        start, stop = start >> 6, (stop + 63) >> 6
+        self.top |= ((1 << (stop - start)) - 1) << start
 
     def clear(self, start: int, stop: int) -> None:
         """Words ``[start, stop)`` have become zero."""
-        for level in self.levels:
+        for level in (self.level0, self.level1):
             _clear(level, start, stop)
             # A parent bit falls only when all of its word is zero: the two edges may keep others.
             first, last = start >> 6, (stop - 1) >> 6
@@ -112,47 +127,50 @@ class Summary:
             stop = last if level[last] else last + 1
             if start >= stop:
                 return
+        self.top &= ~(((1 << (stop - start)) - 1) << start)
 
     def next(self, word: int) -> int:
         """The first non-zero word at or after ``word``, or -1."""
-        levels = self.levels
-        depth = 0
-        for level in levels:
-            i = word >> 6
-            bits = level[i] >> (word & 63)
-            if bits:
-                word += (bits & -bits).bit_length() - 1
-                break
-            word = i + 1
-            depth += 1
+        i = word >> 6
+        bits = self.level0[i] >> (word & 63)
+        if bits:
+            return word + (bits & -bits).bit_length() - 1
+        i += 1
+        level1 = self.level1
+        j = i >> 6
+        bits = level1[j] >> (i & 63)
+        if bits:
+            i += (bits & -bits).bit_length() - 1
         else:
-            return -1
-        while depth:
-            depth -= 1
-            bits = levels[depth][word]
-            word = word << 6 | (bits & -bits).bit_length() - 1
-        return word
+            bits = self.top >> (j + 1)
+            if not bits:
+                return -1
+            j += (bits & -bits).bit_length()
+            bits = level1[j]
+            i = j << 6 | (bits & -bits).bit_length() - 1
+        bits = self.level0[i]
+        return i << 6 | (bits & -bits).bit_length() - 1
 
     def rebuild(self, nonzero: Iterable[int]) -> None:
         """Start over from the numbers of all non-zero words."""
-        for level in self.levels:
-            level[:] = array("Q", bytes(8 * len(level)))
-        base = self.levels[0]
+        level0 = self.level0
+        level0[:] = array("Q", bytes(8 * len(level0)))
         for word in nonzero:
-            base[word >> 6] |= 1 << (word & 63)
+            level0[word >> 6] |= 1 << (word & 63)
         self.rebuild_upper()
 
     def rebuild_upper(self) -> None:
-        """Recompute every level above level 0, which the caller has just written."""
-        for lower, upper in zip(self.levels, self.levels[1:], strict=False):
-            upper[:] = array("Q", bytes(8 * len(upper)))
-            for i, bits in enumerate(lower):
-                if bits:
-                    upper[i >> 6] |= 1 << (i & 63)
+        """Recompute what lies above level 0, which the caller has just written."""
+        level1 = self.level1
+        level1[:] = array("Q", bytes(8 * len(level1)))
+        for i, bits in enumerate(self.level0):
+            if bits:
+                level1[i >> 6] |= 1 << (i & 63)
+        self.top = sum(1 << j for j, bits in enumerate(level1) if bits)
 
     def nbytes(self) -> int:
         """Bytes of all levels."""
-        return sum(level.itemsize * len(level) for level in self.levels)
+        return 8 * (len(self.level0) + len(self.level1)) + self.top.__sizeof__()
 
 
 def _fill(level: array[int], start: int, stop: int) -> None:

@@ -40,37 +40,50 @@ _WIDE = 1 << 23
 
 
 @_jit
-def _pfn_valid(words, some, room, nr_subsections, shift, mostly_uniform, pfns, out):  # type: ignore[no-untyped-def]
+def _one_by_one(words, nr_subsections, shift, pfns, out):  # type: ignore[no-untyped-def]
     six, low, one = np.uint64(6), np.uint64(63), np.uint64(1)
+    for i in range(pfns.size):
+        sub = np.uint64(pfns[i]) >> shift
+        if sub < nr_subsections:
+            out[i] = np.uint8((words[sub >> six] >> (sub & low)) & one)
+        else:
+            out[i] = np.uint8(0)
+
+
+@_jit
+def _summary_first(words, some, room, nr_subsections, shift, pfns, out):  # type: ignore[no-untyped-def]
+    six, low, one = np.uint64(6), np.uint64(63), np.uint64(1)
+    for i in range(pfns.size):
+        sub = np.uint64(pfns[i]) >> shift
+        if sub < nr_subsections:
+            word = sub >> six
+            block, bit = word >> six, word & low
+            has_set = (some[block] >> bit) & one
+            has_clear = (room[block] >> bit) & one
+            if has_set & has_clear:
+                out[i] = np.uint8((words[word] >> (sub & low)) & one)
+            else:
+                out[i] = np.uint8(has_set)
+        else:
+            out[i] = np.uint8(0)
+
+
+@_jit
+def _pfn_valid(words, some, room, nr_subsections, shift, mostly_uniform, pfns, out):  # type: ignore[no-untyped-def]
+    if not mostly_uniform:
+        _one_by_one(words, nr_subsections, shift, pfns, out)
+        return
     for begin in range(0, pfns.size, _CHUNK):
         end = min(begin + _CHUNK, pfns.size)
+        # Four samples tell pfns in order from scattered ones; a wrong guess costs time only.
         least, most = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
-        for i in range(begin, end):
-            least = min(least, np.uint64(pfns[i]))
-            most = max(most, np.uint64(pfns[i]))
-        first, last = least >> shift, most >> shift
-        if last >= nr_subsections:
-            for i in range(begin, end):
-                sub = np.uint64(pfns[i]) >> shift
-                if sub < nr_subsections:
-                    out[i] = np.uint8((words[sub >> six] >> (sub & low)) & one)
-                else:
-                    out[i] = np.uint8(0)
-        elif mostly_uniform and last - first > np.uint64(_WIDE):
-            for i in range(begin, end):
-                sub = np.uint64(pfns[i]) >> shift
-                word = sub >> six
-                block, bit = word >> six, word & low
-                has_set = (some[block] >> bit) & one
-                has_clear = (room[block] >> bit) & one
-                if has_set & has_clear:
-                    out[i] = np.uint8((words[word] >> (sub & low)) & one)
-                else:
-                    out[i] = np.uint8(has_set)
+        for i in range(begin, end, max(1, (end - begin) // 3)):
+            least = min(least, np.uint64(pfns[i]) >> shift)
+            most = max(most, np.uint64(pfns[i]) >> shift)
+        if most - least > np.uint64(_WIDE):
+            _summary_first(words, some, room, nr_subsections, shift, pfns[begin:end], out[begin:end])
         else:
-            for i in range(begin, end):
-                sub = np.uint64(pfns[i]) >> shift
-                out[i] = np.uint8((words[sub >> six] >> (sub & low)) & one)
+            _one_by_one(words, nr_subsections, shift, pfns[begin:end], out[begin:end])
 
 
 @_jit
@@ -178,7 +191,7 @@ def pfn_valid(
     table, view = words(m), answer.view(np.uint8)
     nr, shift = np.uint64(m.nr_subsections), np.uint64(m.pages_per_subsection.bit_length() - 1)
     tables = m.tables()
-    some, room = (np.frombuffer(summary.levels[0], np.uint64) for summary in (tables.any, tables.room))
+    some, room = (np.frombuffer(summary.level0, np.uint64) for summary in (tables.any, tables.room))
     uniform = int(np.bitwise_count(some & room).sum()) * 16 < table.size
     if threads <= 1:
         _pfn_valid(table, some, room, nr, shift, uniform, flat, view)
@@ -231,7 +244,7 @@ def _list(m: EffectiveMap, start: int, end: int | None, flip: int) -> tuple[NDAr
     if first == stop:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     tables = m.tables()
-    some, room = (np.frombuffer(summary.levels[0], np.uint64) for summary in (tables.any, tables.room))
+    some, room = (np.frombuffer(summary.level0, np.uint64) for summary in (tables.any, tables.room))
     size = 1 << 14
     while True:
         out = np.empty(size, np.int64)

@@ -165,13 +165,13 @@ def refresh(m: EffectiveMap, blocks: NDArray[np.intp] | None = None) -> None:
         flags = chunk != full
         if full and not whole:
             flags &= index < len(w)
-        base = np.frombuffer(summary.levels[0], np.uint64)
-        base[blocks] = np.packbits(flags, axis=1, bitorder="little").view("<u8")[:, 0]
-        for lower, upper in zip(summary.levels, summary.levels[1:], strict=False):
-            # The two words of padding of a level stand for nothing, so the bits they become are zero as well.
-            packed = np.zeros(len(upper) * 64, np.bool_)
-            packed[: len(lower)] = np.frombuffer(lower, np.uint64) != 0
-            np.frombuffer(upper, np.uint64)[:] = np.packbits(packed, bitorder="little").view("<u8")
+        level0, level1 = np.frombuffer(summary.level0, np.uint64), np.frombuffer(summary.level1, np.uint64)
+        level0[blocks] = np.packbits(flags, axis=1, bitorder="little").view("<u8")[:, 0]
+        # The words of padding of a level stand for nothing, so the bits they become are zero as well.
+        raised = np.zeros(level1.size * 64, np.bool_)
+        raised[: level0.size] = level0 != 0
+        level1[:] = np.packbits(raised, bitorder="little").view("<u8")
+        summary.top = int.from_bytes(np.packbits(level1 != 0, bitorder="little").tobytes(), "little")
     _refresh_upper(m)
 
 

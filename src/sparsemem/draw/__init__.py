@@ -1,0 +1,26 @@
+"""``draw``: sections and sub-sections as a picture. A scene is built once from a state; text, SVG and HTML only paint it."""
+
+from __future__ import annotations
+
+from sparsemem.draw.build import FaultLike, build_scene
+from sparsemem.draw.compare import Comparison, Pair, compare
+from sparsemem.draw.paint import paint_html, paint_svg, paint_text
+from sparsemem.draw.scene import KINDS, BlockInfo, FaultMark, Owner, Row, Scene, to_json
+
+__all__ = [
+    "KINDS",
+    "BlockInfo",
+    "Comparison",
+    "FaultLike",
+    "FaultMark",
+    "Owner",
+    "Pair",
+    "Row",
+    "Scene",
+    "build_scene",
+    "compare",
+    "paint_html",
+    "paint_svg",
+    "paint_text",
+    "to_json",
+]

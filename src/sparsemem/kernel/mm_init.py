@@ -46,20 +46,29 @@ def boot_memory(state: State, ranges: tuple[BootRange, ...]) -> None:
     free_area_init(state, pfns)
     names = [name for name, _ in state.misc["zone_limits"]]
     state.misc["policy_zone"] = max((names.index(name) for _, name in state.zones if name in names), default=0)
-    _kernel_holds_first_normal_block(state)
     last: dict[int, int] = {}
     shift = state.kernel.geometry.PFN_SECTION_SHIFT
     for start, end, nid in pfns:
         last.update(dict.fromkeys(range(start >> shift, ((end - 1) >> shift) + 1), nid))
     memory_dev_init(state, last)
+    _kernel_holds(state, pfns)
 
 
-def _kernel_holds_first_normal_block(state: State) -> None:
-    """Where the kernel's own pages are is not modelled, but for this: seen on 5.10, 6.1, 6.12 and 7.2, the first block of a
-    Normal zone that boot filled holds unmovable pages, and the others could be offlined."""
-    per_block = pages_per_block(state)
+def _kernel_holds(state: State, pfns: list[tuple[int, int, int]]) -> None:
+    """Which blocks the kernel's own pages keep online. Where they are is not modelled, but for what 5.10, 6.1, 6.12 and 7.2 showed:
+    the first block of a Normal zone that boot filled, and the top of RAM, where boot put the memmap. Others could be offlined."""
+    g, per_block = state.kernel.geometry, pages_per_block(state)
     held = {zone.zone_start_pfn // per_block for (_, name), zone in state.zones.items() if name == ZONE_NORMAL}
-    state.misc["unmovable_blocks"] = state.misc.get("unmovable_blocks", frozenset()) | held
+    for nid in {nid for _, _, nid in pfns}:
+        mine = [(start, end) for start, end, owner in pfns if owner == nid]
+        left = sum(end - start for start, end in mine) * g.sizeof_struct_page >> g.PAGE_SHIFT
+        for start, end in reversed(mine):
+            taken = min(left, end - start)
+            if taken:
+                held |= set(range((end - taken) // per_block, (end - 1) // per_block + 1))
+            left -= taken
+    movable = {nr for nr, block in state.blocks.items() if block.zone == ZONE_MOVABLE}
+    state.misc["unmovable_blocks"] = state.misc.get("unmovable_blocks", frozenset()) | (held - movable)
 
 
 def _movable_starts(state: State, pfns: list[tuple[int, int, int]]) -> dict[int, int]:

@@ -1,53 +1,55 @@
 """``pgmap_array`` of ``mm/memremap.c``: which ``dev_pagemap`` covers a pfn.
 
-Kept as a sorted tuple of disjoint ``(start_pfn, end_pfn, key)`` in ``state.misc``; ``key`` is the pgmap's key in ``state.pgmaps``.
+Kept as disjoint entries, ``state.pgmap_array[start_pfn] = (end_pfn, key)``, with their sorted starts beside them; ``key`` is the
+pgmap's key in ``state.pgmaps``.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from sparsemem.kernel.state import DevPagemap, State
 
-__all__ = ["Entry", "get_dev_pagemap", "pgmap_array", "pgmap_array_delete", "xa_store_range"]
+__all__ = ["Entry", "entries", "get_dev_pagemap", "pgmap_array_delete", "xa_store_range"]
 
 Key = tuple[tuple[int, int], ...]
 Entry = tuple[int, int, Key]
 
 
-def pgmap_array(state: State) -> tuple[Entry, ...]:
-    entries: tuple[Entry, ...] = state.misc.get("pgmap_array", ())
-    return entries
+def entries(state: State) -> Iterator[Entry]:
+    """``(start_pfn, end_pfn, key)`` in order."""
+    for start in state.pgmap_starts:
+        end, key = state.pgmap_array[start]
+        yield start, end, key
 
 
 def get_dev_pagemap(state: State, pfn: int) -> DevPagemap | None:
     """The live pagemap that covers ``pfn``, or None."""
-    entries = pgmap_array(state)
-    index = bisect_right(entries, pfn, key=lambda e: e[0]) - 1
-    if index < 0 or entries[index][1] <= pfn:
+    starts = state.pgmap_starts
+    index = bisect_right(starts, pfn) - 1
+    if index < 0:
         return None
-    return state.pgmaps.get(entries[index][2])
+    end, key = state.pgmap_array[starts[index]]
+    return state.pgmaps.get(key) if pfn < end else None
 
 
 def xa_store_range(state: State, start_pfn: int, end_pfn: int, key: Key | None) -> None:
     """Store ``key`` over ``[start_pfn, end_pfn)``, replacing whatever was there (None erases)."""
-    entries = pgmap_array(state)
-    low = bisect_right(entries, start_pfn, key=lambda e: e[1])
-    high = bisect_left(entries, end_pfn, lo=low, key=lambda e: e[0])
-    middle: list[Entry] = []
-    for begin, end, other in entries[low:high]:
+    starts, array = state.pgmap_starts, state.pgmap_array
+    low = bisect_right(starts, start_pfn)
+    if low and array[starts[low - 1]][0] > start_pfn:
+        low -= 1
+    high = bisect_left(starts, end_pfn, lo=low)
+    for begin in starts[low:high]:
+        end, other = array[begin]
+        state.put_pgmap(begin, None)
         if begin < start_pfn:
-            middle.append((begin, start_pfn, other))
+            state.put_pgmap(begin, (start_pfn, other))
         if end > end_pfn:
-            middle.append((end_pfn, end, other))
+            state.put_pgmap(end_pfn, (end, other))
     if key is not None:
-        middle.append((start_pfn, end_pfn, key))
-        middle.sort()
-    stored = (*entries[:low], *middle, *entries[high:])
-    if stored:
-        state.put(state.misc, "pgmap_array", stored)
-    else:
-        state.drop(state.misc, "pgmap_array")
+        state.put_pgmap(start_pfn, (end_pfn, key))
 
 
 def pgmap_array_delete(state: State, start_pfn: int, end_pfn: int) -> None:

@@ -6,6 +6,7 @@ the set of entries that differ from boot, so it costs what changed and not what 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,6 +170,8 @@ class State:
         "misc",
         "nodes",
         "once",
+        "pgmap_array",
+        "pgmap_starts",
         "pgmaps",
         "roots",
         "sections",
@@ -185,6 +188,8 @@ class State:
         self.zones: dict[tuple[int, str], Zone] = {}
         self.nodes: dict[int, Pgdat] = {}
         self.pgmaps: dict[tuple[tuple[int, int], ...], DevPagemap] = {}
+        self.pgmap_array: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {}
+        self.pgmap_starts: list[int] = []
         self.altmaps: dict[int, VmemAltmap] = {}
         self.groups: dict[int, MemoryGroup] = {}
         self.misc: dict[str, Any] = {}
@@ -196,7 +201,9 @@ class State:
         self._origin: dict[tuple[int, Any], Any] = {}
         self._seen = 0
         self._boot: Hashable = None
-        named = ("sections", "roots", "vmemmap", "blocks", "zones", "nodes", "pgmaps", "altmaps", "groups", "misc")
+        named = (
+            "sections", "roots", "vmemmap", "blocks", "zones", "nodes", "pgmaps", "pgmap_array", "altmaps", "groups", "misc",
+        )  # fmt: skip
         self._names: dict[int, tuple[str, dict[Any, Any]]] = {
             id(getattr(self, name)): (name, getattr(self, name)) for name in named
         }
@@ -231,6 +238,20 @@ class State:
         if table is self.sections:
             self.dirty.add(keys)
 
+    def put_pgmap(self, start_pfn: int, entry: tuple[int, tuple[tuple[int, int], ...]] | None) -> None:
+        """Write an entry of ``pgmap_array`` (None removes it), journaled, and keep the sorted starts."""
+        array, starts = self.pgmap_array, self.pgmap_starts
+        old = array.get(start_pfn)
+        self._journal.append((array, start_pfn, old))
+        if entry is None:
+            if old is not None:
+                del array[start_pfn]
+                del starts[bisect_left(starts, start_pfn)]
+            return
+        array[start_pfn] = entry
+        if old is None:
+            insort(starts, start_pfn)
+
     @property
     def iomem(self) -> Resource:
         """The root of the iomem tree."""
@@ -250,6 +271,7 @@ class State:
     def undo(self, mark: int) -> None:
         """Take every write since ``mark`` back."""
         journal, sections, dirty = self._journal, self.sections, self.dirty
+        array, starts = self.pgmap_array, self.pgmap_starts
         while len(journal) > mark:
             table, key, old = journal.pop()
             if type(key) is range:
@@ -261,6 +283,13 @@ class State:
                 table[key] = old
             if table is sections:
                 dirty.add(key)
+            elif table is array:
+                index = bisect_left(starts, key)
+                if (index < len(starts) and starts[index] == key) != (old is not None):
+                    if old is None:
+                        del starts[index]
+                    else:
+                        starts.insert(index, key)
         if self._seen > mark:
             self._seen = mark
 

@@ -15,7 +15,7 @@ from sparsemem.kernel.mmzone import (
     pfn_valid,
     subsection_mask,
 )
-from sparsemem.kernel.pgmap_array import pgmap_array
+from sparsemem.kernel.pgmap_array import entries as pgmap_entries
 from sparsemem.kernel.resource import IORESOURCE_BUSY, IORESOURCE_SYSTEM_RAM, walk_system_ram_range
 from sparsemem.kernel.state import MemSection, State, Vmemmap, Zone
 
@@ -100,7 +100,7 @@ def device_mappings(state: State) -> Found:
     """Every live mapping has valid pages, its own memmap, and can be found."""
     g, f = state.kernel.geometry, state.kernel.features
     entries = {key: [] for key in state.pgmaps}  # type: dict[object, list[tuple[int, int]]]
-    for start, end, key in pgmap_array(state):
+    for start, end, key in pgmap_entries(state):
         if key in entries:
             entries[key].append((start, end))
     users: dict[int, int] = {}

@@ -38,7 +38,10 @@ class Operation:
     fail: int | None = None
 
     def option(self, name: str, default: str) -> str:
-        return dict(self.options).get(name, default)
+        for key, value in self.options:
+            if key == name:
+                return value
+        return default
 
     def __str__(self) -> str:
         words = [self.name]

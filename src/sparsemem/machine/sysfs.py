@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from sparsemem.kernel import memory_block
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.state import State
+from sparsemem.kernel.state import State, Zone
 
 __all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths", "show", "store", "writable"]
 
 MEMORY = "/sys/devices/system/memory"
+_PARAMETERS = "/sys/module/memory_hotplug/parameters"
 _BLOCK = re.compile(MEMORY + r"/memory(\d{1,12})(?:/(\w+))?\Z")
 _BUS = re.compile(r"/sys/bus/memory/devices/(?=memory\d)")
 _BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")
 _BLOCK_OTHERS = ("power", "subsystem", "uevent")
 _TOP_FILES = ("auto_online_blocks", "block_size_bytes")
 _TOP_OTHERS = ("power", "uevent")
-_PROC = ("/proc/iomem",)
+_PROC = ("/proc/iomem", "/proc/zoneinfo")
 
 
 class SysfsError(OSError):
@@ -47,9 +48,37 @@ def _block(state: State, path: str) -> tuple[int, str | None] | None:
     return int(match[1]), match[2]
 
 
+def _parameters(state: State) -> dict[str, str]:
+    """The module parameters of mm/memory_hotplug.c, as they read."""
+    f, misc = state.kernel.features, state.misc
+    found: dict[str, str] = {}
+    if f.memmap_on_memory:
+        found["memmap_on_memory"] = misc["memmap_on_memory"]
+    if f.auto_movable_policy:
+        found["online_policy"] = misc["online_policy"]
+        found["auto_movable_ratio"] = str(misc["auto_movable_ratio"])
+        found["auto_movable_numa_aware"] = "Y" if misc["auto_movable_numa_aware"] else "N"
+    return {f"{_PARAMETERS}/{name}": f"{value}\n" for name, value in found.items()}
+
+
+def _zoneinfo(state: State) -> str:
+    """The lines of ``/proc/zoneinfo`` that are modelled: zones, what they span, and what is present."""
+    lines: list[str] = []
+    names = [*(name for name, _ in state.misc["zone_limits"]), "Movable", "Device"]
+    for nid in sorted(state.nodes):
+        for name in names:
+            zone = state.zones.get((nid, name), Zone(0, 0, 0))
+            lines.append(f"Node {nid}, zone {name:>8}")
+            lines += [f"        spanned  {zone.spanned_pages}", f"        present  {zone.present_pages}"]
+            if zone.present_pages:
+                lines.append(f"  start_pfn:           {zone.zone_start_pfn}")
+    return "".join(f"{line}\n" for line in lines)
+
+
 def paths(state: State) -> Iterator[str]:
     """Every file of the tree."""
     yield from _PROC
+    yield from _parameters(state)
     for name in _TOP_FILES:
         yield f"{MEMORY}/{name}"
     for nr in sorted(state.blocks):
@@ -79,7 +108,7 @@ def exists(state: State, path: str) -> bool:
     found = _block(state, path)
     if found is not None:
         return found[1] is None or found[1] in _BLOCK_FILES
-    return path in _PROC or path in {f"{MEMORY}/{name}" for name in _TOP_FILES} or is_directory(state, path)
+    return path in _PROC or path in _parameters(state) or path in {f"{MEMORY}/{name}" for name in _TOP_FILES} or is_directory(state, path)
 
 
 def writable(path: str) -> bool:
@@ -94,10 +123,14 @@ def show(state: State, path: str) -> str:
     path = _normal(path)
     if path == "/proc/iomem":
         return format_iomem(state.iomem)
+    if path == "/proc/zoneinfo":
+        return _zoneinfo(state)
     if path == f"{MEMORY}/auto_online_blocks":
         return memory_block.auto_online_blocks_show(state)
     if path == f"{MEMORY}/block_size_bytes":
         return memory_block.block_size_bytes_show(state)
+    if path.startswith(_PARAMETERS) and path in _parameters(state):
+        return _parameters(state)[path]
     found = _block(state, path)
     if found is None or found[1] not in (None, *_BLOCK_FILES):
         raise SysfsError(21 if is_directory(state, path) else 2, path)

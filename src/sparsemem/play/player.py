@@ -51,16 +51,25 @@ class Player:
         self._out: list[str] = []
         self._refusal: Refusal | None = None
         self._errno: int | None = None
+        self._in: str | None = None
+        self._piped = 0
 
     def step(self, text: str, pipeline: Pipeline) -> StepResult:
         """Run one step."""
         state = self.machine.state
         lines = len(state.lines)
         self._out, self._refusal, self._errno = [], None, None
-        code = 0
-        for command in pipeline:
-            if command.after == "&&" and code:
+        code, skipping = 0, False
+        for index, command in enumerate(pipeline):
+            if command.after != "|":
+                skipping = command.after == "&&" and code != 0
+            if skipping:
                 continue
+            self._in = "".join(self._out[self._piped :]) if command.after == "|" else None
+            if self._in is not None:
+                del self._out[self._piped :]
+            if index + 1 == len(pipeline) or pipeline[index + 1].after != "|" or command.after != "|":
+                self._piped = len(self._out)
             code = self._run(command)
         number = self._refusal.errno if self._refusal else self._errno
         name = errno_name(number) if number and code else None
@@ -150,6 +159,8 @@ class Player:
 
     def _do_cat(self, command: Command) -> int:
         code = 0
+        if self._in is not None and len(command.argv) == 1:
+            self._out.append(self._in)
         for path in self._expand(command.argv[1:]):
             try:
                 self._out.append(sysfs.show(self.machine.state, path))
@@ -160,9 +171,10 @@ class Player:
 
     def _do_ls(self, command: Command) -> int:
         code = 0
+        whole = "-d" in command.argv
         for path in self._expand(tuple(word for word in command.argv[1:] if not word.startswith("-"))):
             names = sysfs.listdir(self.machine.state, path)
-            if names is not None:
+            if names is not None and not whole:
                 self._out.append("".join(f"{name}\n" for name in names))
             elif sysfs.exists(self.machine.state, path):
                 self._out.append(f"{path}\n")
@@ -178,18 +190,40 @@ class Player:
             pattern = re.compile(words[0])
         except re.error:
             return self._complain(f"grep: bad regex '{words[0]}'\n", 22)
-        paths, code = self._expand(tuple(words[1:])), 1
+        paths, code, failed = self._expand(tuple(words[1:])), 1, False
+        if not paths and self._in is not None:
+            found = [line for line in self._in.splitlines() if pattern.search(line)]
+            self._out += [f"{line}\n" for line in found]
+            return 0 if found else 1
         for path in paths:
             try:
                 text = sysfs.show(self.machine.state, path)
             except sysfs.SysfsError as error:
                 self._complain(f"grep: {path}: {os.strerror(error.number)}\n", error.number)
+                failed = True
                 continue
             for line in text.splitlines():
                 if pattern.search(line):
                     self._out.append(f"{path}:{line}\n" if len(paths) > 1 else f"{line}\n")
                     code = 0
-        return code
+        return 2 if failed else code
+
+    def _count(self, command: Command) -> int:
+        numbers = [word.lstrip("-n") for word in command.argv[1:]]
+        return next((int(word) for word in numbers if word.isdecimal()), 10)
+
+    def _do_head(self, command: Command) -> int:
+        self._out += [f"{line}\n" for line in (self._in or "").splitlines()[: self._count(command)]]
+        return 0
+
+    def _do_tail(self, command: Command) -> int:
+        lines = (self._in or "").splitlines()
+        self._out += [f"{line}\n" for line in lines[max(len(lines) - self._count(command), 0) :]]
+        return 0
+
+    def _do_wc(self, command: Command) -> int:
+        self._out.append(f"{len((self._in or '').splitlines())}\n")
+        return 0
 
     # -- the hypervisor's
 

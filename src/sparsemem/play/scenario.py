@@ -14,7 +14,7 @@ from sparsemem.units import parse_size
 __all__ = ["MachineTable", "PmemTable", "Scenario", "load_scenario", "parse_scenario"]
 
 _TOP = {"kernel", "steps", "machine", "title", "arch"}
-_MACHINE = {"memory", "cmdline", "pmem", "slots", "maxmem", "sysroot", "iomem", "layout"}
+_MACHINE = {"memory", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
 _PMEM = {"size", "labels"}
 _KINDS = ("memory", "sysroot", "iomem", "layout")
 _MAX_SIZE = 1 << 22
@@ -39,6 +39,7 @@ class MachineTable:
     pmem: tuple[PmemTable, ...] = ()
     slots: int = 8
     maxmem: int = 16 << 30
+    dimms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +148,5 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
     maxmem = _size(table["maxmem"], "maxmem", where) if "maxmem" in table else 16 << 30
     memory = _size(table["memory"], "memory", where)
     cmdline = _typed(table, "cmdline", str, "", where)
-    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem)
+    dimms = tuple(_size(size, "dimms", where) for size in _typed(table, "dimms", list, [], where))
+    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms)

@@ -1,4 +1,4 @@
-"""The little of a shell that steps need: words with quotes, ``>`` into a file, ``;`` and ``&&``, globs on the attribute tree."""
+"""The little of a shell that steps need: words with quotes, ``>`` into a file, ``;``, ``&&`` and ``|``, globs on the attribute tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sparsemem.units import parse_size
 
 __all__ = ["Command", "Pipeline", "parse_step"]
 
-_SHELL = {"cat", "echo", "false", "grep", "ls", "printf", "sleep", "test", "true"}
+_SHELL = {"cat", "echo", "false", "grep", "head", "ls", "printf", "sleep", "tail", "test", "true", "wc"}
 _LATER = {
     "ndctl": "NVDIMM namespaces", "daxctl": "device-dax", "cxl": "CXL", "mkfs.ext4": "file systems", "mkfs.xfs": "file systems",
     "mount": "file systems", "umount": "file systems", "modprobe": "drivers", "rmmod": "drivers",
@@ -20,7 +20,7 @@ _LATER = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its words, where its output goes (``append`` for ``>>``), and what joins it to the one before."""
+    """One command: its words, where its output goes (``append`` for ``>>``), and what joins it to the one before: ``;``, ``&&`` or ``|``."""
 
     argv: tuple[str, ...]
     redirect: str | None = None
@@ -54,13 +54,13 @@ def parse_step(step: str) -> Pipeline:
     def finish(joint: str) -> None:
         nonlocal words, redirect, append, after
         if not words:
-            raise InputError("a command is missing", remedy="write one command, or several joined by ; or &&")
+            raise InputError("a command is missing", remedy="write one command, or several joined by ;, && or |")
         commands.append(_command(words, redirect, append, after))
         words, redirect, append, after = [], None, False, joint
 
     while index < len(tokens):
         token = tokens[index]
-        if token in (";", "&&"):
+        if token in (";", "&&", "|"):
             finish(token)
         elif token in (">", ">>"):
             index += 1
@@ -68,7 +68,7 @@ def parse_step(step: str) -> Pipeline:
                 raise InputError("> needs one file name")
             redirect, append = tokens[index], token == ">>"
         elif token and set(token) <= set(";&>|<"):
-            raise NotModelledError(f"the shell's {token} is not implemented", remedy="use plain commands, >, ; and &&")
+            raise NotModelledError(f"the shell's {token} is not implemented", remedy="use plain commands, >, ;, && and |")
         else:
             words.append(token)
         index += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparsemem.spec.features import Features, features, history
+from sparsemem.spec.features import Features, features, history, known_bugs
 from sparsemem.spec.geometry import ARCHES, Geometry, geometry
 from sparsemem.spec.kernel import Config, Kernel, kernel
 from sparsemem.spec.record import Era, Record
@@ -23,4 +23,5 @@ __all__ = [
     "geometry",
     "history",
     "kernel",
+    "known_bugs",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from sparsemem.spec.features_device import DeviceFeatures
+from sparsemem.spec.features_firmware import FirmwareFeatures
 
 if TYPE_CHECKING:
     from sparsemem.spec.record import Record
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Features", "features", "history", "known_bugs"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features(DeviceFeatures):
-    """What one kernel does, feature by feature. See ``history()`` for the releases and commits behind each."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+class Features(FirmwareFeatures):
+    """What one kernel does, feature by feature. See ``history()`` for the releases and commits behind each.
+
+    ``features()`` makes one for each kernel and keeps it, so they are compared by identity.
+    """
 
 
 @cache

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparsemem.spec.features_hotplug import HotplugFeatures
-from sparsemem.spec.record import Era, choice, since
+from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["BlockFeatures"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
 class BlockFeatures(HotplugFeatures):
     """``/sys/devices/system/memory``."""
 
@@ -40,6 +40,13 @@ class BlockFeatures(HotplugFeatures):
         "6.12",
         note="Plugging a DIMM rescans its parent, and tries DIMMs again that were refused (in the lab: not on 6.1).",
     )
+    pci_ecam_in_iomem: bool = since(
+        "6.12", note='iomem says "PCI ECAM", before "PCI MMCONFIG" (seen in the lab: 6.1 and 6.12).'
+    )
+    pnp_names_in_iomem: bool = since(
+        "7.2", note='iomem names system devices "PNP0C01:00", before "pnp 00:06" (seen in the lab: 6.12 and 7.2).'
+    )
+    local_apic_in_iomem: bool = until("6.12", note='iomem has a "Local APIC" line (seen in the lab: 6.1, not 6.12).')
     auto_online_types: bool = since(
         "5.7", "5f47adf762b7", "mm/memory_hotplug: allow to specify a default online_type",
         note="auto_online_blocks and memhp_default_state= also take online_kernel and online_movable.",

@@ -13,7 +13,7 @@ _NO_PADDING_COMMIT = ("5.3", "a3619190d62e", "libnvdimm/pfn: stop padding pmem n
 _NO_PADDING = Era(True, *_NO_PADDING_COMMIT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
 class DeviceFeatures(MemremapFeatures):
     """libnvdimm info blocks and alignment; device-dax; dax_kmem."""
 
@@ -33,7 +33,7 @@ class DeviceFeatures(MemremapFeatures):
         note="The minor version of the info block that this kernel writes.",
     )  # fmt: skip
     dax_label_reserve: bool = until(
-        "5.1", note="A new devdax namespace reserves 128 KiB more for a label area. (5.1 or 5.2.)"
+        "5.1", note="A new devdax namespace reserves 128 KiB more for a label area (gone in 5.1 or 5.2)."
     )
     namespace_end_not_truncated: bool = until(
         "5.3-rc8", "274b924088e9", "libnvdimm/pfn: Fix namespace creation on misaligned addresses", first=_NO_PADDING,

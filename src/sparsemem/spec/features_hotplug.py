@@ -12,7 +12,7 @@ __all__ = ["HotplugFeatures"]
 _SHRINK = ("5.5-rc6", "feee6b298916", "mm/memory_hotplug: shrink zones when offlining memory")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
 class HotplugFeatures(SparseFeatures):
     """``__add_pages()`` and ``add_memory()`` and what undoes them; zones, nodes, spans; the iomem tree."""
 
@@ -58,7 +58,7 @@ class HotplugFeatures(SparseFeatures):
     add_pages_checks_pgprot: bool = since("5.7", note="__add_pages() refuses params without page protection (-EINVAL).")
     block_aligned_hotplug: bool = since(
         "4.17",
-        note="add_memory() wants ranges aligned to memory blocks; before, to sections. (The release is from memory.)",
+        note="add_memory() wants ranges aligned to memory blocks; before, to sections (the release is not confirmed).",
     )
     checks_node_possible: bool = since(
         "5.8",
@@ -82,7 +82,9 @@ class HotplugFeatures(SparseFeatures):
         note="Whether memory above a mem= limit is refused with -E2BIG.",
     )
     blocks_created_by_add_memory: bool = since(
-        "5.3", note="Memory block devices are created after the sections were added; before, with each section."
+        "5.3",
+        backports={"4.19": "4.19.304"},
+        note="Memory block devices are created after the sections were added; before, with each section.",
     )
     node_registration_bugs: bool = until(
         "6.18",
@@ -123,10 +125,14 @@ class HotplugFeatures(SparseFeatures):
         note="Each memory block has an altmap of its own; before, only an add of exactly one block could hold its "
         "memmap.",
     )  # fmt: skip
-    altmap_lost_on_block_failure: bool = until(
-        "7.2", "", "mm/memory_hotplug: fix incorrect altmap passing in error path",
-        first=Era(True, "5.13", "a08a2ae34613", "mm,memory_hotplug: allocate memmap from the added memory range"),
-        backports={"6.1": "6.1.178", "6.12": "6.12.97"}, bug=26,
+    altmap_lost_on_block_failure: bool = choice(
+        Era(False),
+        Era(True, "5.13", "a08a2ae34613", "mm,memory_hotplug: allocate memmap from the added memory range"),
+        Era(False, "6.6", "1a8c64e11043", "mm/memory_hotplug: embed vmem_altmap details in memory block",
+            {"6.1": "6.1.178"}),
+        Era(True, "6.8", "6b8f0798b85a", "mm/memory_hotplug: split memmap_on_memory requests across memblocks"),
+        Era(False, "7.2", "", "mm/memory_hotplug: fix incorrect altmap passing in error path", {"6.12": "6.12.97"}),
+        bug=26,
         note="When block devices cannot be created, the memmap is freed as if it were not in the memory being taken "
         "back.",
     )  # fmt: skip
@@ -189,7 +195,8 @@ class HotplugFeatures(SparseFeatures):
         note='A range whose System RAM resource cannot be released gives "Unable to release resource <%pa-%pa> (%d)".',
     )
     try_offline_node_ignores_zone_device: bool = until(
-        "5.4", "2c91f8fc6c99", "mm/memory_hotplug: fix try_offline_node()", backports={"5.3": "5.3.12"}, bug=14,
+        "5.4", "2c91f8fc6c99", "mm/memory_hotplug: fix try_offline_node()",
+        backports={"4.19": "4.19.304", "5.3": "5.3.12"}, bug=14,
         note="A node can go offline while it still has device memory, or memory blocks that are offline.",
     )  # fmt: skip
     arm64_boot_memory_stays: bool = since(
@@ -210,20 +217,21 @@ class HotplugFeatures(SparseFeatures):
         note="The zones below Normal on arm64: 4 GiB in DMA32; or 1 GiB in DMA, to 4 GiB in DMA32; or 4 GiB in DMA.",
     )
     zones_shrink_at_offline: bool = since(
-        *_SHRINK, backports={"5.4": "5.4.9"},
+        *_SHRINK, backports={"4.19": "4.19.304", "5.4": "5.4.9"},
         note="Zone spans shrink when memory goes offline, and never for device memory; before, when it was removed.",
     )  # fmt: skip
     node_span_from_zones: bool = since(
         "5.4", "00d6c019b5bc", "mm/memory_hotplug: don't access uninitialized memmaps in shrink_pgdat_span()",
-        backports={"5.3": "5.3.13"}, note="The node span is the hull of its zones; before, the memmap was scanned.",
+        backports={"4.19": "4.19.304", "5.3": "5.3.13"},
+        note="The node span is the hull of its zones; before, the memmap was scanned.",
     )  # fmt: skip
     zone_shrink_reads_uninitialised_memmap: bool = until(
         "5.4", "7ce700bf11b5", "mm/memory_hotplug: don't access uninitialized memmaps in shrink_zone_span()",
-        backports={"5.3": "5.3.14"}, bug=12,
+        backports={"4.19": "4.19.304", "5.3": "5.3.14"}, bug=12,
         note="Shrinking a zone reads the memmap of pages that were never initialised.",
     )  # fmt: skip
     never_onlined_removal_reads_zone: bool = until(
-        *_SHRINK, backports={"5.4": "5.4.9"}, bug=13,
+        *_SHRINK, backports={"4.19": "4.19.304", "5.4": "5.4.9"}, bug=13,
         note="Removing memory that was never online takes its zone from an uninitialised memmap.",
     )  # fmt: skip
     zone_shrink_rescans_for_holes: bool = until(

@@ -13,7 +13,7 @@ _SPLIT = ("5.4", "6869b7b20659", "memremap: provide a not device managed memrema
 _RANGES = ("5.10", "b7b3c01b1915", "mm/memremap_pages: support multiple ranges per invocation")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
 class MemremapFeatures(BlockFeatures):
     """Conflicts, altmaps, page types and references of ``memremap_pages()``."""
 
@@ -53,8 +53,8 @@ class MemremapFeatures(BlockFeatures):
     )  # fmt: skip
     pgmap_private_owner: bool = since("5.7", note='Device-private pages need an owner ("Missing owner", -EINVAL).')
     pgmap_page_free: str = choice(
-        Era(""), Era("Missing page_free method", "5.10"), Era("Missing folio_free method", "6.19"),
-        note="The WARN for private and coherent pages without a free method (-EINVAL).",
+        Era(""), Era("Missing page_free method", "5.3"), Era("Missing folio_free method", "6.19"),
+        note="The WARN for private and coherent (up to v5.9 also fsdax) pages without a free method (-EINVAL).",
     )  # fmt: skip
     pgmap_folio_size_check: bool = since("6.18", note="A page size beyond the largest folio is refused (-EINVAL).")
     pgmap_vmemmap_shift: bool = since(

@@ -22,7 +22,7 @@ _RCU_COMMIT = ("6.8", "5ec8e8ea8b77", "mm/sparsemem: fix race in accessing memor
 _RCU_STABLE = {"5.10": "5.10.210", "5.15": "5.15.149", "6.1": "6.1.76", "6.6": "6.6.15", "6.7": "6.7.3"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
 class SparseFeatures:
     """The section word, its usage map, activation and deactivation, ``pfn_valid()`` and the vmemmap behind it."""
 
@@ -115,7 +115,7 @@ class SparseFeatures:
     )  # fmt: skip
     uninitialised_holes_in_last_section: bool = until(
         "5.6", "e822969cab48", "mm/page_alloc.c: fix uninitialized memmaps on a partially populated last section",
-        backports={"5.4": "5.4.19", "5.5": "5.5.3"}, bug=8,
+        backports={"4.19": "4.19.304", "5.4": "5.4.19", "5.5": "5.5.3"}, bug=8,
         note="The memmap of holes in the last boot section is never initialised, though pfn_valid() says yes.",
     )  # fmt: skip
 

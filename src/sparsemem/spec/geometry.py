@@ -89,7 +89,7 @@ def _max_physmem_bits(arch: str, version: KernelVersion, page_size: int, levels:
         return 52 if levels == 5 else 48
     if arch == "ppc64":
         if version < KernelVersion.merged_in("4.20"):
-            return 47 if page_size == 65536 else 46
+            return 47
         return 51 if page_size == 65536 else 46
     return {"s390x": 46, "riscv64": 56, "loongarch64": 48}[arch]
 
@@ -118,8 +118,9 @@ def _vmemmap_base(arch: str, version: KernelVersion, page_shift: int, levels: in
         if version < KernelVersion.merged_in("6.9"):
             return (1 << 64) - (1 << (va_bits - shift))
         return (1 << 64) - (1 << 30) - size
-    stand_in = 0xFFFFFFC000000000
-    return 0xC00C000000000000 if arch == "ppc64" else stand_in
+    if arch == "ppc64":  # RADIX_VMEMMAP_START
+        return 0xC00C000000000000
+    return (1 << 64) - (1 << 51)
 
 
 @cache

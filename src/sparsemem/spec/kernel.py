@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from sparsemem.spec.features import Features, features
@@ -33,15 +33,18 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel to be modelled; ``page_size`` in bytes, ``levels`` of its page tables."""
+    """A kernel to be modelled; ``page_size`` in bytes, ``levels`` of its page tables.
+
+    The rest follows from these, so they alone are compared and hashed.
+    """
 
     version: KernelVersion
     arch: str
     page_size: int
     levels: int
-    geometry: Geometry
-    features: Features
-    config: Config
+    geometry: Geometry = field(compare=False)
+    features: Features = field(compare=False)
+    config: Config = field(compare=False)
 
     @property
     def caveat(self) -> str | None:

@@ -1,8 +1,8 @@
 """Where zones end and which addresses can be plugged, by architecture and kernel.
 
 Sources: ``zone_sizes_init()`` (``arch_zone_limits_init()`` from v7.0) of ``arch/*/mm``,
-``mhp_get_pluggable_range()`` of mm/memory_hotplug.c, ``arch_get_mappable_range()`` of arm64 and riscv, ``kernel_randomize_memory()`` of
-arch/x86/mm/kaslr.c.
+``mhp_get_pluggable_range()`` of mm/memory_hotplug.c, ``arch_get_mappable_range()`` of arm64 and riscv,
+``kernel_randomize_memory()`` of arch/x86/mm/kaslr.c.
 """
 
 from __future__ import annotations

@@ -104,6 +104,6 @@ def until(
     return _field(eras, note, bug)
 
 
-def choice(*eras: Era, note: str) -> Any:
-    """A behaviour with more than two values, oldest first."""
-    return _field(eras, note)
+def choice(*eras: Era, note: str, bug: int | None = None) -> Any:
+    """A behaviour with more than two values, or one that came and went more than once; oldest first."""
+    return _field(eras, note, bug)

@@ -37,7 +37,8 @@ _LAST_MINOR = {4: 20, 5: 19, 6: 19}
 _REMEDY = "write it as the kernel does, for example 6.1, 5.4.18, 5.1-rc1 or the output of uname -r"
 _VERSION = re.compile(
     r"v?(?P<major>\d{1,3})\.(?P<minor>\d{1,3})(?:\.(?P<patch>\d{1,5}|y))?(?:\.\d{1,6})*(?:-rc(?P<rc>\d{1,3}))?"
-    r"(?P<rest>[-+~_.][\x21-\x7e]*)?\Z"
+    r"(?P<rest>[-+~_][\x21-\x7e]*)?\Z",
+    re.ASCII,
 )
 _PROC_VERSION = re.compile(r"Linux version (\S+)")
 _DEBIAN_PACKAGE = re.compile(r"\bDebian (\d+\.\d+\.\d+)-\d")
@@ -116,13 +117,17 @@ def _bad(text: str, why: str | None = None) -> UsageError:
     return UsageError(f"not a kernel version: {text[:80]!r}", why=why, remedy=_REMEDY)
 
 
+def _same_series(a: str, b: str) -> bool:
+    return a.split(".")[:2] == b.split(".")[:2]
+
+
 @cache
 def _parse(text: str) -> KernelVersion:
     stripped = text.strip()
     release = stripped
     if proc := _PROC_VERSION.match(stripped):
-        package = _DEBIAN_PACKAGE.search(stripped)
-        release = package[1] if package else proc[1]
+        package = _DEBIAN_PACKAGE.findall(stripped)  # the compiler has one too; the kernel's is the last
+        release = package[-1] if package and _same_series(package[-1], proc[1]) else proc[1]
     match = _VERSION.match(release)
     if match is None:
         raise _bad(stripped)

@@ -1,0 +1,39 @@
+"""The painters under one name each, for a scene and for a comparison alike. Each is imported when it is used."""
+
+from __future__ import annotations
+
+from sparsemem.draw.compare import Comparison
+from sparsemem.draw.scene import Scene
+
+__all__ = ["paint_html", "paint_svg", "paint_text"]
+
+
+def paint_text(
+    picture: Scene | Comparison, width: int = 80, *, color: bool = False, unicode: bool = True, limit: int = 200
+) -> str:
+    """For a terminal or a text file: no line longer than ``width`` columns (40 at least), a newline at the end.
+
+    ``color``: ANSI sequences; ``unicode`` False: ASCII alone, for streams that cannot do more; ``limit``: rows at most, the
+    rest is counted. Glyphs tell owners apart without colour, too.
+    """
+    if isinstance(picture, Comparison):
+        from sparsemem.draw.text_compare import paint_comparison
+
+        return paint_comparison(picture, width, color=color, unicode=unicode, limit=limit)
+    from sparsemem.draw.text import paint_scene
+
+    return paint_scene(picture, width, color=color, unicode=unicode, limit=limit)
+
+
+def paint_svg(picture: Scene | Comparison, *, limit: int = 400) -> str:
+    """One self-contained SVG document: light and dark, with a title, a description and a tooltip on every cell run."""
+    from sparsemem.draw.svg import svg_document
+
+    return svg_document(picture, limit=limit)
+
+
+def paint_html(picture: Scene | Comparison, *, limit: int = 400) -> str:
+    """One HTML page (well-formed XML) without external resources: the SVG inline, the legend, and tables of everything."""
+    from sparsemem.draw.html import html_page
+
+    return html_page(picture, limit=limit)

@@ -1,0 +1,200 @@
+"""The words of a picture: summary, row and legend sentences. Every painter says the same."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from sparsemem.draw.palette import ABSENT, CLAIM, MIXED
+from sparsemem.draw.scene import KINDS, Owner, Row, Scene
+from sparsemem.ranges import format_range
+from sparsemem.units import GIB, MIB, PIB, TIB, format_size
+
+__all__ = ["Piece", "block_words", "cell_words", "describe", "heading", "legend", "overview", "place",
+    "section_words", "short", "size_words", "summary"]
+
+_FAMILIES = (
+    ("RAM", ("ram", "ram-part", "hot")),
+    ("offline RAM", ("ram-offline", "hot-offline")),
+    ("devices", ("device",)),
+    ("holes", ("hole",)),
+    ("unowned", ("residue",)),
+    ("in conflict", ("conflict",)),
+    ("lost", ("lost",)),
+    ("not active", ("empty",)),
+)
+_MEMMAP = {"boot": "from boot", "ram": "from RAM at hot-add", "altmap": "in the devices"}
+
+
+_PLAIN = {
+    "ram-part": "partly RAM",
+    "hole": "hole",
+    "residue": "? nobody's",
+    "conflict": "! in conflict",
+    "lost": "mapping without pages",
+    "empty": "not active",
+}
+
+
+class Piece(NamedTuple):
+    """A stretch of the overview: ``kind`` (an owner kind or pseudo kind), its owner if there is one, its rows' bytes."""
+
+    kind: str
+    owner: Owner | None
+    start: int
+    size: int
+
+
+def size_words(size: int) -> str:
+    """``format_size``, but never a rounded ``2.00 GiB``: what is not exact to two decimals there is told in a smaller unit."""
+    for unit, name in ((PIB, "PiB"), (TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB")):
+        if size >= unit and (size % unit == 0 or not f"{size / unit:.2f}".endswith(".00")):
+            return f"{size // unit:,} {name}" if size % unit == 0 else f"{size / unit:,.2f} {name}"
+    return format_size(size)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def heading(scene: Scene) -> str:
+    """Kernel, architecture, and how large things are."""
+    text = f"Linux {scene.kernel} {scene.arch}, sections of {size_words(scene.section_size)}"
+    if scene.has_map:
+        text += f" ({scene.units_per_section} sub-sections of {size_words(scene.unit_size)})"
+    text += f", memory blocks of {size_words(scene.block_size)}"
+    return f"{scene.title}: {text}" if scene.title else text
+
+
+def summary(scene: Scene) -> list[str]:
+    """Sentences below the heading: what there is, where the memmap is, what is broken."""
+    early = f" ({scene.early_sections:,} from boot)" if "IS_EARLY" in scene.flags else ""
+    parts = [_count(scene.sections, "section") + early]
+    for word, kinds in _FAMILIES:
+        units = sum(n for owner, n in zip(scene.owners, scene.totals, strict=True) if owner.kind in kinds)
+        if units:
+            parts.append(f"{word} {size_words(units * scene.unit_size)}")
+    lines = [", ".join(parts) + ("" if scene.has_map else " (by whole sections)")]
+    memmap = dict(scene.memmap)
+    total = sum(memmap.values())
+    sources = ", ".join(f"{size_words(size)} {_MEMMAP[name]}" for name, size in memmap.items() if size)
+    lines.append(f"memmap {size_words(total)}: {sources}" if total else "no memmap")
+    if not scene.has_map:
+        lines.append("this kernel has no sub-section map: a section is valid or absent as a whole")
+    if scene.faults:
+        lines.append(_count(len(scene.faults), "fault") + ", marked !")
+    lines.extend(scene.notes)
+    return lines
+
+
+def section_words(row: Row) -> str:
+    """``95`` or ``96-135``."""
+    return str(row.first) if row.count == 1 else f"{row.first}-{row.last}"
+
+
+def place(address: int) -> str:
+    """An address in the fewest characters that are exact: ``4G``, ``12160M``, ``0x9f000``."""
+    if address == 0:
+        return "0"
+    for unit, letter in ((TIB, "T"), (GIB, "G"), (MIB, "M")):
+        if address % unit == 0:
+            return f"{address // unit}{letter}"
+    return f"{address:#x}"
+
+
+def block_words(row: Row, nodes: bool) -> str:
+    """``memory95 online Normal``; empty where there is no memory block."""
+    block = row.block
+    if block is None:
+        return ""
+    text = f"memory{block.first}" if block.first == block.last else f"memory{block.first}-{block.last}"
+    text += f" {block.state}"
+    if block.zone is not None:
+        text += f" {block.zone}"
+    elif block.state == "online":
+        text += ", several zones"
+    return text + (f", node {block.nid}" if nodes else "")
+
+
+def cell_words(scene: Scene, row: Row) -> str:
+    """How much of each section of the row belongs to whom: ``a namespace0.0 64 MiB, R System RAM 64 MiB``."""
+    sizes: dict[int, int] = {}
+    for index, units in row.cells:
+        sizes[index] = sizes.get(index, 0) + units * scene.unit_size
+    return ", ".join(f"{short(scene.owners[index])} {size_words(size)}" for index, size in sizes.items())
+
+
+def short(owner: Owner) -> str:
+    """``a namespace0.0``: the letter and the name; what has no name of its own is said in words."""
+    if owner.kind in _PLAIN:
+        return _PLAIN[owner.kind]
+    return f"{owner.key} {'RAM' if owner.name == 'System RAM' else owner.name}"
+
+
+def describe(scene: Scene, row: Row, nodes: bool) -> str:
+    """One sentence for a row, without its remarks: ``R RAM x40; memory96-135 online Normal``."""
+    times = f" x{row.count:,}" if row.count > 1 else ""
+    if not row.present:
+        text = "absent" + times
+    elif len(row.owners) > 1:
+        named = [short(owner) for owner in scene.owner_names(row)]
+        text = f"{_count(row.count, 'section')} alike, of {len(named)} owners: {named[0]} to {named[-1]}"
+        if len(row.cells) > 1:
+            text += ", each partly filled"
+    elif len(row.cells) == 1:
+        text = short(scene.owners[row.cells[0][0]]) + times
+    else:
+        text = ("" if row.count == 1 else f"{row.count:,} sections, each ") + cell_words(scene, row)
+    if row.claims:
+        text += "; not mapped: " + ", ".join(f"{name} {size_words(r.size)}" for name, r in row.claims)
+    block = block_words(row, nodes)
+    return text + (f"; {block}" if block else "")
+
+
+def legend(scene: Scene) -> list[tuple[Owner, str]]:
+    """The owners that occur, each with what it means and how much it has; RAM first, then devices by address, then the rest."""
+    order = list(KINDS)
+    used = [(owner, n) for owner, n in zip(scene.owners, scene.totals, strict=True) if n or owner.kind == "device"]
+    used.sort(key=lambda pair: (order.index(pair[0].kind), pair[0].number))
+    found = []
+    for owner, units in used:
+        size = size_words(units * scene.unit_size)
+        if owner.kind == "device":
+            where = ", ".join(format_range(r) for r in owner.ranges[:3]) + (", ..." if len(owner.ranges) > 3 else "")
+            found.append((owner, f"{owner.name} ({owner.detail}) {where}: {size}"))
+        else:
+            named = owner.kind.startswith("hot") and owner.name != "System RAM"
+            found.append((owner, f"{KINDS[owner.kind]}{f' ({owner.name})' if named else ''}: {size}"))
+    return found
+
+
+def _overview_kind(scene: Scene, row: Row) -> tuple[str, int]:
+    if not row.present:
+        return (CLAIM if row.claims else ABSENT), -1
+    indexes = {index for index, _ in row.cells if scene.owners[index].kind != "ram-part"}
+    if len(indexes) == 1 and len(row.owners) < 2:
+        index = indexes.pop()
+        return scene.owners[index].kind, index
+    return MIXED, -1
+
+
+def overview(scene: Scene, columns: int) -> list[tuple[Piece, int]]:
+    """The whole address space as at most ``columns`` columns, each piece at least one: not to scale, sizes by logarithm.
+
+    Where there are more pieces than columns, neighbours go together as one mixed piece.
+    """
+    pieces: list[Piece] = []
+    for (kind, index), group in groupby(scene.rows, key=lambda row: _overview_kind(scene, row)):
+        rows = list(group)
+        owner = scene.owners[index] if index >= 0 else None
+        start = rows[0].range.start
+        pieces.append(Piece(kind, owner, start, rows[-1].range.end - start))
+    if len(pieces) > columns:
+        step = -(-len(pieces) // columns)
+        chunks = [pieces[at : at + step] for at in range(0, len(pieces), step)]
+        pieces = [
+            chunk[0] if len(chunk) == 1 else Piece(MIXED, None, chunk[0].start, sum(p.size for p in chunk)) for chunk in chunks
+        ]
+    weights = [(piece.size // scene.section_size).bit_length() for piece in pieces]
+    spare, total = columns - len(pieces), sum(weights) or 1
+    return [(piece, 1 + spare * weight // total) for piece, weight in zip(pieces, weights, strict=True)]

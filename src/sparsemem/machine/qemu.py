@@ -1,0 +1,271 @@
+"""A QEMU q35 guest from a scenario's machine table: its firmware map, its NVDIMMs and DIMMs, its ``/proc/iomem`` at boot.
+
+The board is QEMU 7.2 with SeaBIOS, started as the lab starts it: ``-M q35,nvdimm=on -cpu max -m MEMORY,slots=S,maxmem=X
+-nic none -vga none -kernel ...`` under software emulation, one ``memory-backend-ram`` a DIMM, labels of 2 MiB. All numbers are
+bytes. Measured on kernels 5.10, 6.1, 6.12 and 7.2; the transcripts in ``tests/transcripts`` hold it to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sparsemem.errors import InputError, NotModelledError
+from sparsemem.kernel.refusal import Refusal
+from sparsemem.machine.e820 import (
+    E820_TYPE_PMEM,
+    E820_TYPE_PRAM,
+    E820_TYPE_RAM,
+    E820_TYPE_RESERVED,
+    E820Entry,
+    boot_e820,
+    boot_region,
+)
+from sparsemem.machine.memory_devices import ALIGNMENT, DeviceMemory, MemoryDevice, QemuRefusal, qom_order
+from sparsemem.machine.q35_iomem import PHYS_BITS, insert_persistent_memory, q35_iomem
+from sparsemem.ranges import Range, format_range
+from sparsemem.units import GIB, KIB, MIB, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparsemem.kernel.ioport import Resource
+    from sparsemem.machine.description import BootRegion
+    from sparsemem.spec import Kernel
+
+__all__ = [
+    "DEFAULT_MAXMEM",
+    "DEFAULT_SLOTS",
+    "LABEL_SIZE",
+    "Guest",
+    "MemoryLayout",
+    "PmemDevice",
+    "PmemRegion",
+    "memory_layout",
+    "start",
+]
+
+DEFAULT_SLOTS = 8
+DEFAULT_MAXMEM = 16 * GIB
+LABEL_SIZE = 2 * MIB
+
+_FOUR_GIB = 4 * GIB
+_LOW_LIMIT = 0xB0000000
+_LOW_WHEN_SPLIT = 2 * GIB
+_HOLE64_SIZE = 32 * GIB
+_MAX_SLOTS = 256
+_AMD_HT = Range(0xFD00000000, 1 << 40)
+_ABOVE_1TB = 1 << 40
+# SeaBIOS keeps QEMU's ACPI tables (0x20000) and pages of its own at the top of low RAM; hot-plug adds a page.
+_FIRMWARE_TAIL = 0x21000
+# Where the kernel image must find RAM with nokaslr; the largest one read ends at 0x4200000 (7.2).
+_KERNEL_IMAGE = Range(16 * MIB, 66 * MIB)
+
+
+class PmemDevice(NamedTuple):
+    """An NVDIMM of the scenario: bytes without the label area, and whether it has one."""
+
+    size: int
+    labels: bool = False
+
+
+class PmemRegion(NamedTuple):
+    """A libnvdimm region as the guest finds it: ``regionN``.
+
+    ``kind``: "e820" for a ``memmap=`` range, "nfit" for an NVDIMM; ``device`` is the NVDIMM's id. Without ``labels`` it is one
+    namespace, ``namespaceN.0``, which the kernel tries to attach while booting.
+    """
+
+    number: int
+    range: Range
+    kind: str
+    labels: bool
+    device: str | None = None
+
+
+class MemoryLayout(NamedTuple):
+    """Where ``-m`` puts things. ``window``: for memory devices (empty without maxmem); ``hole64``: the 64-bit PCI window."""
+
+    low: int
+    high: int
+    window: Range
+    hole64: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest as it is when its kernel has booted and before any namespace is attached or any DIMM's memory is added.
+
+    ``firmware``: the e820 map as SeaBIOS gives it; ``e820``: after the command line; ``iomem``: with "Persistent Memory" entries
+    and without namespaces; ``regions``: in order of their numbers (e820 ones first, as when nd_e820 is loaded before nfit);
+    ``devices``: the window with what is plugged, to plug more; ``dimms``: those from the command line, which ACPI adds at boot;
+    ``max_mem_size``: ``mem=`` also refuses memory added during boot above this.
+    """
+
+    firmware: tuple[BootRegion, ...]
+    e820: tuple[BootRegion, ...]
+    iomem: Resource
+    nvdimms: tuple[Range, ...]
+    dimms: tuple[MemoryDevice, ...]
+    regions: tuple[PmemRegion, ...]
+    devices: DeviceMemory
+    max_mem_size: int | None
+
+    @property
+    def device_memory_base(self) -> int:
+        """Where the window for memory devices starts."""
+        return self.devices.window.start
+
+
+def _round_up(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
+
+
+def _stopped(words: str) -> InputError:
+    return InputError(f"QEMU would not start: {words}", where="[machine]")
+
+
+def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT_MAXMEM) -> MemoryLayout:
+    """RAM below and above 4 GiB, the device window and the 64-bit PCI window. ``slots`` 0: neither slots nor maxmem is given.
+
+    Raises InputError with QEMU's words where it does not start.
+    """
+    memory = _round_up(memory, 8 * KIB)
+    if slots:
+        if maxmem < memory:
+            raise _stopped(
+                f"invalid value of maxmem: maximum memory size ({maxmem:#x}) must be at least the initial memory size "
+                f"({memory:#x})"
+            )
+        if maxmem == memory:
+            raise _stopped(
+                "invalid value of maxmem: memory slots were specified but maximum memory size "
+                f"({maxmem:#x}) is equal to the initial memory size ({memory:#x})"
+            )
+        if slots > _MAX_SLOTS:
+            raise _stopped(f"unsupported amount of memory slots: {slots}")
+        if maxmem % (4 * KIB):
+            raise _stopped("maximum memory size must by aligned to multiple of 4096 bytes")
+    low = _LOW_WHEN_SPLIT if memory >= _LOW_LIMIT else memory
+    layout = _above_4g(_FOUR_GIB, memory, low, slots, maxmem)
+    if layout.hole64.end > _AMD_HT.start:
+        layout = _above_4g(_ABOVE_1TB, memory, low, slots, maxmem)
+    if layout.hole64.end > 1 << PHYS_BITS:
+        raise _stopped(
+            f"Address space limit {(1 << PHYS_BITS) - 1:#x} < {layout.hole64.end - 1:#x} phys-bits too low ({PHYS_BITS})"
+        )
+    return layout
+
+
+def _above_4g(high_start: int, memory: int, low: int, slots: int, maxmem: int) -> MemoryLayout:
+    end = high_start + memory - low
+    base = _round_up(end, GIB)
+    window = Range(base, base + maxmem - memory + slots * GIB) if slots else Range(base, base)
+    hole = _round_up(window.end if slots else end, GIB)
+    return MemoryLayout(low, memory - low, window, Range(hole, hole + _HOLE64_SIZE))
+
+
+def _firmware_map(layout: MemoryLayout, slots: int) -> list[E820Entry]:
+    tail = _FIRMWARE_TAIL + (0x1000 if slots else 0)
+    ranges = [
+        (0, 0x9FC00, E820_TYPE_RAM),
+        (0x9FC00, 0xA0000, E820_TYPE_RESERVED),
+        (0xF0000, 0x100000, E820_TYPE_RESERVED),
+        (0x100000, layout.low - tail, E820_TYPE_RAM),
+        (layout.low - tail, layout.low, E820_TYPE_RESERVED),
+        (0xB0000000, 0xC0000000, E820_TYPE_RESERVED),
+        (0xFED1C000, 0xFED20000, E820_TYPE_RESERVED),
+        (0xFFFC0000, 0x100000000, E820_TYPE_RESERVED),
+        (_FOUR_GIB, _FOUR_GIB + layout.high, E820_TYPE_RAM),
+        (_AMD_HT.start, _AMD_HT.end, E820_TYPE_RESERVED),
+    ]
+    return [E820Entry(begin, end - begin, type) for begin, end, type in ranges if begin < end]
+
+
+def _nvdimm_size(index: int, pmem: PmemDevice) -> int:
+    """What is left of the backend for the guest: whole 2 MiB. Raises QemuRefusal when that is nothing."""
+    label = LABEL_SIZE if pmem.labels else 0
+    usable = pmem.size // ALIGNMENT * ALIGNMENT
+    if usable <= 0:
+        raise QemuRefusal(
+            f"the size of memdev mem{index} ({pmem.size + label:#x}) is too small to contain nvdimm label ({label:#x}) "
+            f"and aligned PMEM ({ALIGNMENT:#x})"
+        )
+    return usable
+
+
+def _plugged(
+    devices: DeviceMemory, dimms: Sequence[int], pmem: Sequence[PmemDevice]
+) -> tuple[DeviceMemory, list[MemoryDevice], list[MemoryDevice]]:
+    cold: list[MemoryDevice] = []
+    nvdimms: list[MemoryDevice] = []
+    try:
+        for index, size in enumerate(dimms):
+            devices, device = devices.plug(f"cold{index}", size)
+            cold.append(device)
+        for index, entry in enumerate(pmem):
+            devices, device = devices.plug(f"nvdimm{index}", _nvdimm_size(index, entry), nvdimm=True)
+            nvdimms.append(device)
+    except QemuRefusal as refusal:
+        raise _stopped(refusal.what) from None
+    return devices, cold, nvdimms
+
+
+def _check_kernel_fits(entries: Sequence[E820Entry]) -> None:
+    if not any(
+        e.type == E820_TYPE_RAM and e.addr <= _KERNEL_IMAGE.start and e.end >= _KERNEL_IMAGE.end for e in entries
+    ):
+        raise NotModelledError(
+            "I cannot tell whether this guest boots",
+            where="[machine]",
+            why=f"the kernel image needs RAM at {format_range(_KERNEL_IMAGE)}",
+            remedy=f"give it more memory ({format_size(128 * MIB)} is enough), or keep memmap= and mem= away from there",
+        )
+
+
+def start(
+    kernel: Kernel,
+    memory: int,
+    cmdline: str = "",
+    pmem: Sequence[PmemDevice] = (),
+    *,
+    slots: int = DEFAULT_SLOTS,
+    maxmem: int = DEFAULT_MAXMEM,
+    dimms: Sequence[int] = (),
+) -> Guest:
+    """The guest that this machine table gives, for this kernel. ``dimms``: sizes of cold-plugged DIMMs, before the NVDIMMs.
+
+    Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
+    """
+    layout = memory_layout(memory, slots, maxmem)
+    firmware = _firmware_map(layout, slots)
+    boot = boot_e820(firmware, cmdline)
+    _check_kernel_fits(boot.entries)
+    capacity = maxmem - _round_up(memory, 8 * KIB) if slots else 0
+    devices, cold, nvdimms = _plugged(DeviceMemory(layout.window, capacity, slots), dimms, pmem)
+    iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel)
+    try:
+        iomem = insert_persistent_memory(iomem, (device.range for device in nvdimms))
+    except Refusal:
+        raise NotModelledError(
+            "I cannot tell what becomes of an NVDIMM that a memmap= parameter overlaps", where="[machine] cmdline"
+        ) from None
+    order = [name for name in qom_order([d.name for d in (*cold, *nvdimms)]) if name.startswith("nvdimm")]
+    by_name = {device.name: (device, entry.labels) for device, entry in zip(nvdimms, pmem, strict=True)}
+    regions = [
+        PmemRegion(number, Range(entry.addr, entry.end), "e820", False)
+        for number, entry in enumerate(e for e in boot.entries if e.type in (E820_TYPE_PRAM, E820_TYPE_PMEM))
+    ]
+    for name in order:
+        device, labels = by_name[name]
+        regions.append(PmemRegion(len(regions), device.range, "nfit", labels, name))
+    return Guest(
+        tuple(boot_region(entry) for entry in firmware),
+        tuple(boot_region(entry) for entry in boot.entries),
+        iomem,
+        tuple(device.range for device in nvdimms),
+        tuple(cold),
+        tuple(regions),
+        devices,
+        boot.max_mem_size,
+    )

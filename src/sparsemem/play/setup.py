@@ -1,0 +1,134 @@
+"""From a scenario's ``[machine]`` to a machine that runs."""
+
+from __future__ import annotations
+
+import os
+
+from sparsemem.errors import InputError
+from sparsemem.machine.build import DEFAULT_KERNEL, build
+from sparsemem.machine.lead_e820 import PERSISTENT
+from sparsemem.machine.layout import OPTIONS, BootLayout
+from sparsemem.machine.machine import Machine
+from sparsemem.machine.notation import parse_layout, parse_machine
+from sparsemem.machine.operations import Operation
+from sparsemem.machine.lead_q35 import Q35, DimmRefusedError
+from sparsemem.play.dimm import DimmBoard
+from sparsemem.play.scenario import MachineTable, Scenario
+from sparsemem.ranges import Range
+from sparsemem.spec import Kernel
+from sparsemem.spec import kernel as kernel_for
+from sparsemem.units import MIB, parse_size
+
+__all__ = ["set_up"]
+
+_TRUE = {"1", "y", "yes", "on", "t", "true"}
+
+
+def set_up(scenario: Scenario, kernel: str | None = None) -> tuple[Machine, DimmBoard | None]:
+    """Boot the scenario's machine for ``kernel``, or for its own. Raises SparsememError."""
+    version = kernel or scenario.kernel
+    table = scenario.machine
+    if table.kind == "memory":
+        if scenario.arch not in (None, "x86_64"):
+            raise InputError("memory describes a QEMU q35 machine, which is x86_64", where=scenario.name)
+        return _q35(table, kernel_for(version or DEFAULT_KERNEL), scenario.name)
+    if table.kind == "layout":
+        own = parse_layout(table.source)[0]
+        override = None if version is None else kernel_for(version, scenario.arch or own.arch, own.page_size, own.levels)
+        return parse_machine(table.source, kernel_override=override), None
+    return _described(scenario, version), None
+
+
+def _described(scenario: Scenario, version: str | None) -> Machine:
+    from dataclasses import replace
+
+    from sparsemem import fixtures
+    from sparsemem.readers import read_machine, read_text
+
+    source = scenario.machine.source
+    if scenario.machine.kind == "iomem" and "\n" in source.strip():
+        description = read_text(source, f"{scenario.name}: iomem")
+    else:
+        if source.startswith("example:"):
+            path = fixtures.path(source.removeprefix("example:"))
+        else:
+            path = os.path.join(scenario.directory or "", source)
+        description = read_machine(path)
+    if scenario.arch is not None and description.arch is None:
+        description = replace(description, arch=scenario.arch)
+    return build(description, version).machine
+
+
+def _options(cmdline: str, kernel: Kernel) -> dict[str, str]:
+    """The kernel parameters that the model knows, as layout options; an unknown value keeps the default, as in the kernel."""
+    found: dict[str, str] = {}
+    for word in cmdline.split():
+        key, _, value = word.partition("=")
+        key = key.replace("-", "_")
+        low = value.lower()
+        if key == "movable_node":
+            found["movable_node"] = "Y"
+        elif key in ("movablecore", "kernelcore") and value[:1].isdigit() and not value.endswith("%"):
+            found[key] = str(parse_size(value))
+        elif key == "memhp_default_state":
+            states = OPTIONS["auto_online"] or ()
+            if value in states and (kernel.features.auto_online_types or value in ("online", "offline")):
+                found["auto_online"] = value
+        elif key == "memory_hotplug.memmap_on_memory":
+            forced = low == "force" and kernel.features.memmap_on_memory_force
+            found["memmap_on_memory"] = "force" if forced else "Y" if low in _TRUE or not value else "N"
+        elif key == "memory_hotplug.online_policy" and value in (OPTIONS["online_policy"] or ()):
+            found["online_policy"] = value
+        elif key == "memory_hotplug.auto_movable_ratio" and value.isdecimal():
+            found["auto_movable_ratio"] = value
+        elif key == "memory_hotplug.auto_movable_numa_aware":
+            found["auto_movable_numa_aware"] = "Y" if low in _TRUE else "N"
+    return found
+
+
+def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmBoard]:
+    if table.memory < 64 * MIB:
+        raise InputError("less than 64 MiB of memory does not boot", where=f"{name}: [machine]")
+    board = Q35(table.memory, table.slots, table.maxmem)
+    nvdimms: list[tuple[Range, bool]] = []
+    try:
+        for index, size in enumerate(table.dimms):
+            board.plug(f"dimm{index}", size)
+        for index, entry in enumerate(table.pmem):
+            slot = board.plug(f"nvdimm{index}", entry.size // (2 * MIB) * (2 * MIB))
+            nvdimms.append((slot.range, entry.labels))
+    except DimmRefusedError as error:
+        raise InputError(f"QEMU refuses this machine: {error}", where=f"{name}: [machine]") from None
+    e820, root = board.boot(kernel, table.cmdline)
+    layout = BootLayout(root, options=tuple(sorted(_options(table.cmdline, kernel).items())))
+    machine = Machine(kernel, layout)
+    dimms = DimmBoard(board)
+    for device in list(board.devices):
+        if device.name.startswith("dimm"):
+            dimms.take_in(machine, device)
+    legacy = [Range(entry.start, entry.end) for entry in e820 if entry.kind == PERSISTENT]
+    for index, place in enumerate(legacy):
+        _attach(machine, place, index, maps_pages=True)
+    for region, (place, labels) in zip(_region_numbers(len(nvdimms), len(legacy)), nvdimms, strict=True):
+        if not labels:
+            _attach(machine, place, region, maps_pages=False)
+    return machine, dimms
+
+
+def _region_numbers(count: int, first: int) -> list[int]:
+    """libnvdimm numbers regions in the order of the NFIT, which for three NVDIMMs is not the order of the arguments."""
+    return [first, first + 2, first + 1] if count == 3 else list(range(first, first + count))
+
+
+def _attach(machine: Machine, place: Range, region: int, *, maps_pages: bool) -> None:
+    """A label-less namespace comes up raw by itself; an e820 (legacy) one gets pages for all of it.
+
+    Alignment is asked of those only, from v5.7 on (-EOPNOTSUPP, "misaligned, unable to map"); before, mapping fails.
+    """
+    name = f"namespace{region}.0"
+    if maps_pages:
+        if machine.kernel.features.memremap_compat_align and (place.start | place.end) % machine.kernel.geometry.SUBSECTION_SIZE:
+            return
+        if machine.apply(Operation("memremap_pages", (place,), options=(("owner", name),))).refusal is not None:
+            return
+    machine.apply(Operation("request_mem_region", (place,), options=(("name", name),)))
