@@ -25,7 +25,7 @@ NOT_MODELLED = {
     "mix_pmem_disabled": "ndctl",
     "mix_pmem_misaligned": "ndctl",
     "mix_two_pmem_one_block": "ndctl",
-    "plug_1G": "for",
+    "plug_offlined_default": "grep -A1",
 }
 #: Steps whose answer is not modelled, and why.
 SKIPPED_STEPS = {

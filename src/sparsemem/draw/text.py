@@ -6,10 +6,12 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from sparsemem.draw import words
+from sparsemem.draw.overview import cell_lines, overview, place
 from sparsemem.draw.palette import FLAG_LETTERS, PSEUDO, clean, flag_text, glyph, style
 from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
+    from sparsemem.draw.overview import Piece
     from sparsemem.draw.scene import FaultMark, Owner, Row, Scene
 
 __all__ = ["MINIMUM_WIDTH", "Pen", "legend_lines", "overview_lines", "paint_scene", "picture", "remarks"]
@@ -50,47 +52,24 @@ class Pen:
 
 
 def _cell_lines(pen: Pen, scene: Scene, row: Row, room: int) -> list[str]:
-    """The pattern of one section: groups of eight, as many as fit, lines of one owner told once."""
+    """The pattern of one section: groups of eight, as many as fit; of more than 64 units, lines of one owner are told once."""
     total = scene.units_per_section
     numbered = total > 64
     label = 9 if numbered else 0
-    groups = max((room - label + 1) // 9, 1)
+    groups = min(max((room - label + 1) // 9, 1), 8)
     while groups & (groups - 1):
         groups &= groups - 1
-    per_line = min(groups * 8, total, 64)
-    flat = [index for index, units in row.cells for _ in range(units)]
     lines: list[str] = []
-    at = 0
-    while at < total:
-        part = flat[at : at + per_line]
-        alike = 1
-        while len(set(part)) == 1 and flat[at + alike * per_line : at + (alike + 1) * per_line] == part:
-            alike += 1
-        line = " ".join(_groups(pen, scene, part))
-        if numbered:
-            last = at + alike * per_line - 1
-            line = f"{at}-{last}".rjust(label - 1) + " " + line
-        elif alike > 1 and total > per_line:
-            alike = 1
-        lines.append(line)
-        at += alike * per_line
+    for line in cell_lines(row, min(groups * 8, total), fold=numbered):
+        text, at = "", 0
+        for index, units in line.runs:
+            owner = scene.owners[index]
+            while units:
+                step = min(units, 8 - at % 8)
+                text += (" " if at and not at % 8 else "") + pen.cell(owner.kind, owner, step)
+                at, units = at + step, units - step
+        lines.append((f"{line.first}-{line.last}".rjust(label - 1) + " " if numbered else "") + text)
     return lines
-
-
-def _groups(pen: Pen, scene: Scene, part: list[int]) -> list[str]:
-    found = []
-    for start in range(0, len(part), 8):
-        group, text = part[start : start + 8], ""
-        at = 0
-        while at < len(group):
-            end = at
-            while end < len(group) and group[end] == group[at]:
-                end += 1
-            owner = scene.owners[group[at]]
-            text += pen.cell(owner.kind, owner, end - at)
-            at = end
-        found.append(text)
-    return found
 
 
 def whole_bar(pen: Pen, scene: Scene, row: Row, room: int) -> str:
@@ -135,7 +114,8 @@ def _table(pen: Pen, scene: Scene, limit: int) -> None:
     head = numbers + places + flags + 6
     beside = pen.width - head - 2 >= _BESIDE
     told: set[FaultMark] = set()
-    pen.lines.append(pen.ink(f"  {'sections':<{numbers}} {'addresses':<{places}} {'flags':<{flags}}"[: pen.width].rstrip(), "1"))
+    if beside:
+        pen.lines.append(pen.ink(f"  {'sections':<{numbers}} {'addresses':<{places}} flags", "1"))
     for row in rows:
         mark = "!" if row.faults else " "
         shown = flag_text(row.flags, scene.flags) if row.present else ""
@@ -156,19 +136,21 @@ def _table(pen: Pen, scene: Scene, limit: int) -> None:
         pen.text(f"... {len(left):,} more rows ({sum(row.count for row in left if row.present):,} sections) not shown", "  ")
 
 
-def overview_lines(pen: Pen, scene: Scene, columns: int) -> tuple[str, str]:
+def overview_lines(pen: Pen, pieces: list[Piece], side: int = 0) -> tuple[str, str]:
     """The bar of the address space and the addresses below it."""
     bar, labels, at = "", "", 0
-    for piece, width in words.overview(scene, columns):
-        bar += pen.cell(piece.kind, piece.owner, width)
-        label = words.place(piece.start)
+    columns = sum(piece.columns for piece in pieces)
+    for piece in pieces:
+        kind, owner = piece.sides[side]
+        bar += pen.cell(kind, owner, piece.columns)
+        label = place(piece.range.start)
         if len(labels) <= at and at + len(label) <= columns:
             labels = labels.ljust(at) + label + " "
-        at += width
+        at += piece.columns
     return bar, labels.rstrip()
 
 
-def legend_lines(pen: Pen, scenes: tuple[Scene, ...]) -> None:
+def legend_lines(pen: Pen, scenes: tuple[Scene, ...], pieces: list[Piece]) -> None:
     """Every glyph that occurs, once, and the flags."""
     entries: dict[tuple[str, str, str], tuple[Owner, str]] = {}
     for scene in scenes:
@@ -183,7 +165,7 @@ def legend_lines(pen: Pen, scenes: tuple[Scene, ...]) -> None:
             _entry(pen, entry[0].kind, entry[0], entry[1])
         elif entry is devices[-1]:
             pen.text(f"... and {len(hidden):,} more devices", "  ")
-    pseudo = {piece.kind for scene in scenes for piece, _ in words.overview(scene, pen.width - 2)}
+    pseudo = {side.kind for piece in pieces for side in piece.sides}
     for kind, sentence in PSEUDO.items():
         if kind in pseudo:
             _entry(pen, kind, None, f"in the overview: {sentence}")
@@ -209,9 +191,10 @@ def paint_scene(scene: Scene, width: int = 80, *, color: bool = False, unicode: 
         pen.text(line, "  ", "    ")
     if scene.rows:
         pen.blank()
-        pen.lines += ["  " + line for line in overview_lines(pen, scene, pen.width - 2)]
+        pieces = overview(scene, pen.width - 2)
+        pen.lines += ["  " + line for line in overview_lines(pen, pieces)]
         pen.blank()
         _table(pen, scene, limit)
         pen.blank()
-        legend_lines(pen, (scene,))
+        legend_lines(pen, (scene,), pieces)
     return "\n".join(pen.lines) + "\n"

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from sparsemem.draw import words
+from sparsemem.draw.overview import overview
 from sparsemem.draw.palette import clean, flag_text
 from sparsemem.draw.text import Pen, legend_lines, overview_lines, picture, remarks
 from sparsemem.ranges import format_range
@@ -57,14 +58,14 @@ class _Columns:
         for name, lines in zip(self.labels, (left, right), strict=True):
             if label:
                 self.pen.text(name, "  ")
-            self.pen.lines += ["    " + line for line in lines]
+            self.pen.lines += [f"    {line}".rstrip() for line in lines]
 
 
 def _both(pen: Pen, comparison: Comparison, pair: Pair) -> None:
-    """A stretch that is the same on both sides: one line of the right scene, which may know more."""
-    scene, rows = comparison.right, pair.right
-    if not comparison.right.has_map and comparison.left.has_map:
-        scene, rows = comparison.left, pair.left
+    """A stretch that is the same on both sides: one line, in the words of the kernel that tells less."""
+    scene, rows = comparison.left, pair.left
+    if comparison.left.has_map and not comparison.right.has_map:
+        scene, rows = comparison.right, pair.right
     text = f"{words.section_words(rows[0])} {format_range(pair.range)} both: {words.describe(scene, rows[0], False)}"
     pen.text(text, "  ", "    ")
 
@@ -77,13 +78,14 @@ def paint_comparison(
     columns = _Columns(pen, comparison.labels)
     scenes = (comparison.left, comparison.right)
     heads: list[list[str]] = []
-    for scene, name in zip(scenes, columns.labels, strict=True):
-        title = words.heading(scene)
-        head = [pen.ink(line, "1") for line in pen.wrap(title if scene.title or name not in title[: len(name)] else title, columns.room)]
+    for scene in scenes:
+        head = [pen.ink(line, "1") for line in pen.wrap(words.heading(scene), columns.room)]
         for line in words.summary(scene):
             head += pen.wrap(line, columns.room, "", "  ")
-        heads.append([*head, "", *overview_lines(pen, scene, columns.room)])
+        heads.append(head)
     columns.put(heads[0], heads[1], label=False)
+    pieces = overview(comparison, columns.room)
+    columns.put(["", *overview_lines(pen, pieces, 0)], ["", *overview_lines(pen, pieces, 1)])
     pen.blank()
     told: tuple[set[FaultMark], set[FaultMark]] = (set(), set())
     mark = "≠" if unicode else "#"
@@ -101,5 +103,5 @@ def paint_comparison(
         pen.text(f"... {len(comparison.pairs) - limit:,} more rows not shown", "  ")
     pen.blank()
     pen.text(f"{mark} marks the {differing} rows that differ" if differing else "both are the same", "  ")
-    legend_lines(pen, scenes)
+    legend_lines(pen, scenes, pieces)
     return "\n".join(pen.lines) + "\n"

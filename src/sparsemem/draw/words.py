@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from sparsemem.draw.palette import ABSENT, CLAIM, MIXED
-from sparsemem.draw.scene import KINDS, Owner, Row, Scene
+from sparsemem.draw.scene import KINDS
 from sparsemem.ranges import format_range
 from sparsemem.units import GIB, MIB, PIB, TIB, format_size
 
-__all__ = ["Piece", "block_words", "cell_words", "describe", "heading", "legend", "overview", "place",
-    "section_words", "short", "size_words", "summary"]
+if TYPE_CHECKING:
+    from sparsemem.draw.scene import Owner, Row, Scene
+
+__all__ = ["block_words", "cell_words", "describe", "heading", "legend", "section_words", "short", "size_words", "summary"]
 
 _FAMILIES = (
     ("RAM", ("ram", "ram-part", "hot")),
@@ -24,8 +24,6 @@ _FAMILIES = (
     ("not active", ("empty",)),
 )
 _MEMMAP = {"boot": "from boot", "ram": "from RAM at hot-add", "altmap": "in the devices"}
-
-
 _PLAIN = {
     "ram-part": "partly RAM",
     "hole": "hole",
@@ -34,15 +32,6 @@ _PLAIN = {
     "lost": "mapping without pages",
     "empty": "not active",
 }
-
-
-class Piece(NamedTuple):
-    """A stretch of the overview: ``kind`` (an owner kind or pseudo kind), its owner if there is one, its rows' bytes."""
-
-    kind: str
-    owner: Owner | None
-    start: int
-    size: int
 
 
 def size_words(size: int) -> str:
@@ -90,16 +79,6 @@ def summary(scene: Scene) -> list[str]:
 def section_words(row: Row) -> str:
     """``95`` or ``96-135``."""
     return str(row.first) if row.count == 1 else f"{row.first}-{row.last}"
-
-
-def place(address: int) -> str:
-    """An address in the fewest characters that are exact: ``4G``, ``12160M``, ``0x9f000``."""
-    if address == 0:
-        return "0"
-    for unit, letter in ((TIB, "T"), (GIB, "G"), (MIB, "M")):
-        if address % unit == 0:
-            return f"{address // unit}{letter}"
-    return f"{address:#x}"
 
 
 def block_words(row: Row, nodes: bool) -> str:
@@ -166,35 +145,3 @@ def legend(scene: Scene) -> list[tuple[Owner, str]]:
             named = owner.kind.startswith("hot") and owner.name != "System RAM"
             found.append((owner, f"{KINDS[owner.kind]}{f' ({owner.name})' if named else ''}: {size}"))
     return found
-
-
-def _overview_kind(scene: Scene, row: Row) -> tuple[str, int]:
-    if not row.present:
-        return (CLAIM if row.claims else ABSENT), -1
-    indexes = {index for index, _ in row.cells if scene.owners[index].kind != "ram-part"}
-    if len(indexes) == 1 and len(row.owners) < 2:
-        index = indexes.pop()
-        return scene.owners[index].kind, index
-    return MIXED, -1
-
-
-def overview(scene: Scene, columns: int) -> list[tuple[Piece, int]]:
-    """The whole address space as at most ``columns`` columns, each piece at least one: not to scale, sizes by logarithm.
-
-    Where there are more pieces than columns, neighbours go together as one mixed piece.
-    """
-    pieces: list[Piece] = []
-    for (kind, index), group in groupby(scene.rows, key=lambda row: _overview_kind(scene, row)):
-        rows = list(group)
-        owner = scene.owners[index] if index >= 0 else None
-        start = rows[0].range.start
-        pieces.append(Piece(kind, owner, start, rows[-1].range.end - start))
-    if len(pieces) > columns:
-        step = -(-len(pieces) // columns)
-        chunks = [pieces[at : at + step] for at in range(0, len(pieces), step)]
-        pieces = [
-            chunk[0] if len(chunk) == 1 else Piece(MIXED, None, chunk[0].start, sum(p.size for p in chunk)) for chunk in chunks
-        ]
-    weights = [(piece.size // scene.section_size).bit_length() for piece in pieces]
-    spare, total = columns - len(pieces), sum(weights) or 1
-    return [(piece, 1 + spare * weight // total) for piece, weight in zip(pieces, weights, strict=True)]

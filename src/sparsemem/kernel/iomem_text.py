@@ -123,7 +123,9 @@ def format_iomem(root: Resource, privileged: bool = True, *, max_level: int = MA
 
 
 class IomemEntry(NamedTuple):
-    """A line of ``/proc/iomem``: its depth (0 is the top level), the range in bytes with an inclusive end, and the name."""
+    """A line of ``/proc/iomem``: its depth (0 is the top level), the range in bytes with an inclusive end, and the
+    name.
+    """
 
     depth: int
     start: int

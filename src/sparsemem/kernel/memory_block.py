@@ -165,6 +165,15 @@ def remove_memory_block_devices(state: State, start: int, size: int) -> None:
         state.drop(state.blocks, block_id)
 
 
+def _absent_section(state: State, block_id: int) -> bool:
+    pages, shift = pages_per_block(state), state.kernel.geometry.PFN_SECTION_SHIFT
+    for nr in range(block_id * pages >> shift, (block_id + 1) * pages >> shift):
+        ms = state.sections.get(nr)
+        if ms is None or not ms.section_mem_map & SECTION_MARKED_PRESENT:
+            return True
+    return False
+
+
 def _memory_block_online(state: State, block_id: int, block: MemoryBlock, online_type: str) -> None:
     pages = pages_per_block(state)
     start_pfn, own = block_id * pages, block.nr_vmemmap_pages
@@ -185,6 +194,8 @@ def _memory_block_online(state: State, block_id: int, block: MemoryBlock, online
 
 def _memory_block_offline(state: State, block_id: int, block: MemoryBlock) -> None:
     pages = pages_per_block(state)
+    if state.kernel.features.offline_needs_full_block and _absent_section(state, block_id):
+        raise Refusal(22, "memory_subsys_offline", "memory-holes")
     start_pfn, own = block_id * pages, block.nr_vmemmap_pages
     zone = block_zone(state, block_id)
     if zone is None:

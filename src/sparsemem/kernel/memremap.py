@@ -129,16 +129,16 @@ def _check_system_ram(state: State, index: int, pgmap: DevPagemap) -> bool:
         return True
     start, last = pgmap.ranges[index][0] << shift, (pgmap.ranges[index][1] << shift) - 1
     word = "mixed" if kind == REGION_MIXED else "ram"
-    text = _region_text(f.mixed_region_message, word, start, last)
+    text = _region_text(f.mixed_region_message, f.mixed_region_function, word, start, last)
     state.log("warn", text, once="memremap_pages:region")
     raise Refusal(6, "memremap_pages", "mixed-region" if word == "mixed" else "ram-region", (text,))
 
 
-def _region_text(message: str, region: str, start: int, last: int) -> str:
+def _region_text(message: str, function: str, region: str, start: int, last: int) -> str:
     """The warning in the words of the version: ``%pr`` prints a resource, a fixed "mixed" takes no word."""
     fields: list[object] = [region] if message.count("%s") > message.startswith("%s") else []
     if message.startswith("%s"):
-        fields.insert(0, "devm_memremap_pages")
+        fields.insert(0, function)
     if message.endswith("%pr"):
         return message.replace("%pr", "%s") % (*fields, f"[mem {start:#010x}-{last:#010x} flags 0x200]")
     return message.replace("%#llx", "%#x") % (*fields, start, last)

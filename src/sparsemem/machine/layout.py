@@ -10,20 +10,9 @@ from sparsemem.kernel.memory_block_size import memory_block_advise_max_size, mem
 from sparsemem.kernel.mm_init import boot_memory
 from sparsemem.kernel.state import State
 from sparsemem.spec import Kernel
-from sparsemem.units import MIB
+from sparsemem.spec.limits import mappable_range, zone_limits
 
 __all__ = ["BootLayout", "boot"]
-
-#: Upper limits of the kernel zones, bytes: arch -> ((zone, limit), ...), the last one open.
-_ZONES: dict[str, tuple[tuple[str, int | None], ...]] = {
-    "x86_64": (("DMA", 16 * MIB), ("DMA32", 1 << 32), ("Normal", None)),
-    "arm64": (("DMA", 1 << 32), ("Normal", None)),
-    "ppc64": (("DMA", None), ("Normal", None)),
-    "s390x": (("DMA", 1 << 31), ("Normal", None)),
-    "riscv64": (("DMA32", 1 << 32), ("Normal", None)),
-    "loongarch64": (("DMA32", 1 << 32), ("Normal", None)),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class BootLayout:
@@ -83,15 +72,6 @@ OPTIONS: dict[str, tuple[str, ...] | None] = {
 }
 
 
-def _zone_limits(kernel: Kernel) -> tuple[tuple[str, int], ...]:
-    shift = kernel.geometry.PAGE_SHIFT
-    end = 1 << (kernel.geometry.MAX_PHYSMEM_BITS - shift)
-    limits = _ZONES[kernel.arch]
-    if kernel.arch == "ppc64":
-        limits = (("Normal", None),)
-    return tuple((name, end if limit is None else limit >> shift) for name, limit in limits)
-
-
 def _parameters(state: State, layout: BootLayout) -> None:
     misc, kernel = state.misc, state.kernel
     options = dict(layout.options)
@@ -114,11 +94,14 @@ def _parameters(state: State, layout: BootLayout) -> None:
     nids = {nid for _, _, nid in layout.ram} | {0}
     misc["possible_nodes"] = frozenset(nids | set(range(int(options.get("possible_nodes", "1")))))
     misc["cpu_nodes"] = frozenset(nids)
-    misc["zone_limits"] = _zone_limits(kernel)
+    ram = layout.ram
+    dram_start = ram[0][0] if ram else 0
+    misc["zone_limits"] = zone_limits(kernel, dram_start)
+    reachable = mappable_range(kernel, dram_start)
+    misc["arch_mappable_range"] = (reachable.start, reachable.end - 1)
     misc["unmovable_blocks"] = frozenset(layout.unmovable)
     misc["boot_memory_stays"] = kernel.arch == "arm64"
     windows = tuple((r.start, r.end + 1) for r in layout.iomem.children if (r.name or "").startswith("CXL Window"))
-    ram = layout.ram
     misc["memory_block_size_bytes"] = memory_block_size_bytes(
         kernel,
         max((end for _, end, _ in ram), default=0),

@@ -1,6 +1,7 @@
 """Where QEMU puts memory devices (pc-dimm and nvdimm), and when it refuses them, in its own words.
 
-Learned from QEMU 7.2 by asking it (and from hw/mem/memory-device.c, hw/mem/pc-dimm.c). All sizes and addresses are bytes.
+Learned from QEMU 7.2 by asking it (and from hw/mem/memory-device.c, hw/mem/pc-dimm.c). All sizes and addresses are
+bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from sparsemem.errors import SparsememError
 from sparsemem.ranges import Range
 from sparsemem.units import MIB
 
-__all__ = ["ALIGNMENT", "DeviceMemory", "MemoryDevice", "QemuRefusal", "qom_order"]
+__all__ = ["ALIGNMENT", "DeviceMemory", "DimmRefusedError", "MemoryDevice", "qom_order"]
 
 ALIGNMENT = 2 * MIB
 """What a ``memory-backend-ram`` on x86-64 is aligned to, whatever its size."""
@@ -21,7 +22,7 @@ _AUTO_SLOT = -1
 _GLIB_PRIMES = (1, 2, 3, 7, 13, 31, 61, 127, 251, 509)
 
 
-class QemuRefusal(SparsememError):
+class DimmRefusedError(SparsememError):
     """QEMU does not take a device; ``what`` is what it prints, and the guest never hears of it."""
 
 
@@ -60,59 +61,60 @@ class DeviceMemory:
     ) -> tuple[DeviceMemory, MemoryDevice]:
         """Add a device: at ``addr`` (0: the lowest address that fits), in ``slot`` (-1: the lowest free one).
 
-        Raises QemuRefusal with the words of the first check that fails.
+        Raises DimmRefusedError with the words of the first check that fails.
         """
         if self.find(name) is not None:
-            raise QemuRefusal(f"Duplicate device ID '{name}'")
+            raise DimmRefusedError(f"Duplicate device ID '{name}'")
         if size <= 0:
-            raise QemuRefusal("property 'size' of memory-backend-ram doesn't take value '0'")
+            raise DimmRefusedError("property 'size' of memory-backend-ram doesn't take value '0'")
         number = self._free_slot(slot)
         if self.used + size > self.capacity:
-            raise QemuRefusal(
-                f"not enough space, currently {self.used:#x} in use of total space for memory devices {self.capacity:#x}"
+            raise DimmRefusedError(
+                f"not enough space, currently {self.used:#x} in use of total space for memory devices "
+                f"{self.capacity:#x}"
             )
         if addr % ALIGNMENT:
-            raise QemuRefusal(f"address must be aligned to {ALIGNMENT:#x} bytes")
+            raise DimmRefusedError(f"address must be aligned to {ALIGNMENT:#x} bytes")
         if size % ALIGNMENT:
-            raise QemuRefusal(f"backend memory size must be multiple of {ALIGNMENT:#x}")
+            raise DimmRefusedError(f"backend memory size must be multiple of {ALIGNMENT:#x}")
         place = self._at(addr, size) if addr else self._first_fit(size)
         if node:
-            raise QemuRefusal(f"'DIMM property node has value {node}' which exceeds the number of numa nodes: 1")
+            raise DimmRefusedError(f"'DIMM property node has value {node}' which exceeds the number of numa nodes: 1")
         device = MemoryDevice(name, place, number, nvdimm)
         return replace(self, devices=tuple(sorted((*self.devices, device), key=lambda d: d.range.start))), device
 
     def unplug(self, name: str) -> DeviceMemory:
-        """Take a device out. Raises QemuRefusal when there is none of that id."""
+        """Take a device out. Raises DimmRefusedError when there is none of that id."""
         if self.find(name) is None:
-            raise QemuRefusal(f"Device '{name}' not found")
+            raise DimmRefusedError(f"Device '{name}' not found")
         return replace(self, devices=tuple(device for device in self.devices if device.name != name))
 
     def _free_slot(self, slot: int) -> int:
         if slot != _AUTO_SLOT and not 0 <= slot < self.slots:
             last = (self.slots - 1) & ((1 << 64) - 1)
-            raise QemuRefusal(f"invalid slot number {slot}, valid range is [0-{last}]")
+            raise DimmRefusedError(f"invalid slot number {slot}, valid range is [0-{last}]")
         if not self.slots:
-            raise QemuRefusal("no slots where allocated, please specify the 'slots' option")
+            raise DimmRefusedError("no slots where allocated, please specify the 'slots' option")
         taken = {device.slot for device in self.devices}
         if slot != _AUTO_SLOT:
             if slot in taken:
-                raise QemuRefusal(f"slot {slot} is busy")
+                raise DimmRefusedError(f"slot {slot} is busy")
             return slot
         free = next((number for number in range(self.slots) if number not in taken), None)
         if free is None:
-            raise QemuRefusal("no free slots available")
+            raise DimmRefusedError("no free slots available")
         return free
 
     def _at(self, addr: int, size: int) -> Range:
         place = Range(addr, addr + size)
         if not self.window.contains(place):
-            raise QemuRefusal(
+            raise DimmRefusedError(
                 f"can't add memory device [{addr:#x}:{size:#x}], usable range for memory devices "
                 f"[{self.window.start:#x}:{self.window.size:#x}]"
             )
         for device in self.devices:
             if device.range.overlaps(place):
-                raise QemuRefusal(f"address range conflicts with memory device id='{device.name}'")
+                raise DimmRefusedError(f"address range conflicts with memory device id='{device.name}'")
         return place
 
     def _first_fit(self, size: int) -> Range:
@@ -124,7 +126,7 @@ class DeviceMemory:
                 start = -(-device.range.end // ALIGNMENT) * ALIGNMENT
         place = Range(start, start + size)
         if not self.window.contains(place):
-            raise QemuRefusal(
+            raise DimmRefusedError(
                 "could not find position in guest address space for memory device - memory fragmented due to alignments"
             )
         return place

@@ -1,8 +1,9 @@
-"""``/proc/iomem`` of a QEMU q35 guest at boot: what the kernel writes for its e820 map, and what this board's devices add.
+"""``/proc/iomem`` of a QEMU q35 guest at boot: what the kernel writes for its e820 map, and what this board's
+devices add.
 
-Left out: the four "Kernel code/rodata/data/bss" lines (their ends depend on the build), namespaces (the pmem drivers add them)
-and memory that ACPI adds while booting. Order of insertion as in arch/x86: option ROMs, what e820 calls busy, PCI host windows,
-PCI devices, the rest of e820, RAM buffers, then motherboard and timer resources.
+Left out: the four "Kernel code/rodata/data/bss" lines (their ends depend on the build), namespaces (the pmem
+drivers add them) and memory that ACPI adds while booting. Order of insertion as in arch/x86: option ROMs, what e820
+calls busy, PCI host windows, PCI devices, the rest of e820, RAM buffers, then motherboard and timer resources.
 """
 
 from __future__ import annotations
@@ -67,9 +68,9 @@ _ECAM = (0xB0000000, 0xBFFFFFFF)
 _HPET = (0xFED00000, 0xFED003FF)
 
 
-def e820_iomem_name(type: int) -> str:
+def e820_iomem_name(kind: int) -> str:
     """What an entry of that type is called in ``/proc/iomem``."""
-    return _NAMES.get(type, "Unknown E820 type")
+    return _NAMES.get(kind, "Unknown E820 type")
 
 
 def _ram_alignment(address: int) -> int:
@@ -96,7 +97,9 @@ def _device_below(root: Resource, window: Resource, device: Resource) -> Resourc
 
 
 def q35_iomem(entries: Sequence[E820Entry], low_end: int, hole64: Range, kernel: Kernel) -> Resource:
-    """The tree at boot, without NVDIMMs. ``low_end``: end of RAM below 4 GiB; ``hole64``: the 64-bit PCI window (bytes)."""
+    """The tree at boot, without NVDIMMs. ``low_end``: end of RAM below 4 GiB; ``hole64``: the 64-bit PCI window
+    (bytes).
+    """
     features = kernel.features
     root = iomem_resource((1 << PHYS_BITS) - 1)
     for start, end, name in ((0xC0000, 0xC05FF, "Video ROM"), (0xF0000, 0xFFFFF, "System ROM")):
@@ -140,16 +143,17 @@ def q35_iomem(entries: Sequence[E820Entry], low_end: int, hole64: Range, kernel:
 
 def _board_resources(root: Resource, kernel: Kernel) -> Resource:
     features = kernel.features
-    motherboard = "PNP0C01:00" if features.motherboard_by_acpi else "pnp 00:06"
+    motherboard = "PNP0C01:00" if features.pnp_names_in_iomem else "pnp 00:06"
+    ecam = "PCI ECAM" if features.pci_ecam_in_iomem else "PCI MMCONFIG"
     got = request_mem_region(root, _ECAM[0], _ECAM[1] - _ECAM[0] + 1, motherboard)
     root = got[0] if got is not None else root
     root = _inserted(root, Resource(*_HPET, "PNP0103:00", IORESOURCE_MEM))
     late = [
-        Resource(*_ECAM, f"{features.ecam_name} 0000 [bus 00-ff]", IORESOURCE_MEM | IORESOURCE_BUSY),
+        Resource(*_ECAM, f"{ecam} 0000 [bus 00-ff]", IORESOURCE_MEM | IORESOURCE_BUSY),
         Resource(0xFEC00000, 0xFEC003FF, "IOAPIC 0", IORESOURCE_MEM | IORESOURCE_BUSY),
         Resource(*_HPET, "HPET 0", IORESOURCE_MEM),
     ]
-    if features.lapic_resource_shown:
+    if features.local_apic_in_iomem:
         late.append(Resource(0xFEE00000, 0xFEE00FFF, "Local APIC", IORESOURCE_MEM | IORESOURCE_BUSY))
     for res in late:
         root = _inserted(root, res)

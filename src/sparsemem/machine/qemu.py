@@ -1,8 +1,10 @@
-"""A QEMU q35 guest from a scenario's machine table: its firmware map, its NVDIMMs and DIMMs, its ``/proc/iomem`` at boot.
+"""A QEMU q35 guest from a scenario's machine table: its firmware map, its NVDIMMs and DIMMs, its ``/proc/iomem`` at
+boot.
 
-The board is QEMU 7.2 with SeaBIOS, started as the lab starts it: ``-M q35,nvdimm=on -cpu max -m MEMORY,slots=S,maxmem=X
--nic none -vga none -kernel ...`` under software emulation, one ``memory-backend-ram`` a DIMM, labels of 2 MiB. All numbers are
-bytes. Measured on kernels 5.10, 6.1, 6.12 and 7.2; the transcripts in ``tests/transcripts`` hold it to that.
+The board is QEMU 7.2 with SeaBIOS, started as the lab starts it: ``-M q35,nvdimm=on -cpu max -m
+MEMORY,slots=S,maxmem=X -nic none -vga none -kernel ...`` under software emulation, one ``memory-backend-ram`` a
+DIMM, labels of 2 MiB. All numbers are bytes. Measured on kernels 5.10, 6.1, 6.12 and 7.2; the transcripts in
+``tests/transcripts`` hold it to that.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from sparsemem.machine.e820 import (
     boot_e820,
     boot_region,
 )
-from sparsemem.machine.memory_devices import ALIGNMENT, DeviceMemory, MemoryDevice, QemuRefusal, qom_order
+from sparsemem.machine.memory_devices import ALIGNMENT, DeviceMemory, DimmRefusedError, MemoryDevice, qom_order
 from sparsemem.machine.q35_iomem import PHYS_BITS, insert_persistent_memory, q35_iomem
 from sparsemem.ranges import Range, format_range
 from sparsemem.units import GIB, KIB, MIB, format_size
@@ -72,8 +74,8 @@ class PmemDevice(NamedTuple):
 class PmemRegion(NamedTuple):
     """A libnvdimm region as the guest finds it: ``regionN``.
 
-    ``kind``: "e820" for a ``memmap=`` range, "nfit" for an NVDIMM; ``device`` is the NVDIMM's id. Without ``labels`` it is one
-    namespace, ``namespaceN.0``, which the kernel tries to attach while booting.
+    ``kind``: "e820" for a ``memmap=`` range, "nfit" for an NVDIMM; ``device`` is the NVDIMM's id. Without
+    ``labels`` it is one namespace, ``namespaceN.0``, which the kernel tries to attach while booting.
     """
 
     number: int
@@ -84,7 +86,9 @@ class PmemRegion(NamedTuple):
 
 
 class MemoryLayout(NamedTuple):
-    """Where ``-m`` puts things. ``window``: for memory devices (empty without maxmem); ``hole64``: the 64-bit PCI window."""
+    """Where ``-m`` puts things. ``window``: for memory devices (empty without maxmem); ``hole64``: the 64-bit PCI
+    window.
+    """
 
     low: int
     high: int
@@ -96,10 +100,11 @@ class MemoryLayout(NamedTuple):
 class Guest:
     """A guest as it is when its kernel has booted and before any namespace is attached or any DIMM's memory is added.
 
-    ``firmware``: the e820 map as SeaBIOS gives it; ``e820``: after the command line; ``iomem``: with "Persistent Memory" entries
-    and without namespaces; ``regions``: in order of their numbers (e820 ones first, as when nd_e820 is loaded before nfit);
-    ``devices``: the window with what is plugged, to plug more; ``dimms``: those from the command line, which ACPI adds at boot;
-    ``max_mem_size``: ``mem=`` also refuses memory added during boot above this.
+    ``firmware``: the e820 map as SeaBIOS gives it; ``e820``: after the command line; ``iomem``: with "Persistent
+    Memory" entries and without namespaces; ``regions``: in order of their numbers (e820 ones first, as when nd_e820
+    is loaded before nfit); ``devices``: the window with what is plugged, to plug more; ``dimms``: those from the
+    command line, which ACPI adds at boot; ``max_mem_size``: ``mem=`` also refuses memory added during boot above
+    this.
     """
 
     firmware: tuple[BootRegion, ...]
@@ -126,7 +131,8 @@ def _stopped(words: str) -> InputError:
 
 
 def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT_MAXMEM) -> MemoryLayout:
-    """RAM below and above 4 GiB, the device window and the 64-bit PCI window. ``slots`` 0: neither slots nor maxmem is given.
+    """RAM below and above 4 GiB, the device window and the 64-bit PCI window. ``slots`` 0: neither slots nor maxmem
+    is given.
 
     Raises InputError with QEMU's words where it does not start.
     """
@@ -152,7 +158,8 @@ def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT
         layout = _above_4g(_ABOVE_1TB, memory, low, slots, maxmem)
     if layout.hole64.end > 1 << PHYS_BITS:
         raise _stopped(
-            f"Address space limit {(1 << PHYS_BITS) - 1:#x} < {layout.hole64.end - 1:#x} phys-bits too low ({PHYS_BITS})"
+            f"Address space limit {(1 << PHYS_BITS) - 1:#x} < {layout.hole64.end - 1:#x} phys-bits too low "
+            f"({PHYS_BITS})"
         )
     return layout
 
@@ -179,15 +186,15 @@ def _firmware_map(layout: MemoryLayout, slots: int) -> list[E820Entry]:
         (_FOUR_GIB, _FOUR_GIB + layout.high, E820_TYPE_RAM),
         (_AMD_HT.start, _AMD_HT.end, E820_TYPE_RESERVED),
     ]
-    return [E820Entry(begin, end - begin, type) for begin, end, type in ranges if begin < end]
+    return [E820Entry(begin, end - begin, kind) for begin, end, kind in ranges if begin < end]
 
 
 def _nvdimm_size(index: int, pmem: PmemDevice) -> int:
-    """What is left of the backend for the guest: whole 2 MiB. Raises QemuRefusal when that is nothing."""
+    """What is left of the backend for the guest: whole 2 MiB. Raises DimmRefusedError when that is nothing."""
     label = LABEL_SIZE if pmem.labels else 0
     usable = pmem.size // ALIGNMENT * ALIGNMENT
     if usable <= 0:
-        raise QemuRefusal(
+        raise DimmRefusedError(
             f"the size of memdev mem{index} ({pmem.size + label:#x}) is too small to contain nvdimm label ({label:#x}) "
             f"and aligned PMEM ({ALIGNMENT:#x})"
         )
@@ -206,7 +213,7 @@ def _plugged(
         for index, entry in enumerate(pmem):
             devices, device = devices.plug(f"nvdimm{index}", _nvdimm_size(index, entry), nvdimm=True)
             nvdimms.append(device)
-    except QemuRefusal as refusal:
+    except DimmRefusedError as refusal:
         raise _stopped(refusal.what) from None
     return devices, cold, nvdimms
 
@@ -219,7 +226,7 @@ def _check_kernel_fits(entries: Sequence[E820Entry]) -> None:
             "I cannot tell whether this guest boots",
             where="[machine]",
             why=f"the kernel image needs RAM at {format_range(_KERNEL_IMAGE)}",
-            remedy=f"give it more memory ({format_size(128 * MIB)} is enough), or keep memmap= and mem= away from there",
+            remedy=f"give it more memory ({format_size(128 * MIB)} do), or keep memmap= and mem= away from there",
         )
 
 
@@ -233,7 +240,8 @@ def start(
     maxmem: int = DEFAULT_MAXMEM,
     dimms: Sequence[int] = (),
 ) -> Guest:
-    """The guest that this machine table gives, for this kernel. ``dimms``: sizes of cold-plugged DIMMs, before the NVDIMMs.
+    """The guest that this machine table gives, for this kernel. ``dimms``: sizes of cold-plugged DIMMs, before the
+    NVDIMMs.
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """

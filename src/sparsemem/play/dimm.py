@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.machine.machine import Machine
+from sparsemem.machine.memory_devices import DeviceMemory, MemoryDevice, DimmRefusedError
 from sparsemem.machine.operations import Operation
-from sparsemem.machine.lead_q35 import DimmRefusedError, Q35, Slot
 
 __all__ = ["DimmBoard", "PlugError"]
 
@@ -19,44 +19,47 @@ class PlugError(Exception):
 
 
 class DimmBoard:
-    """The slots of a guest, and which DIMMs the guest refused."""
+    """The memory devices of a guest, and which DIMMs the guest refused."""
 
-    def __init__(self, board: Q35) -> None:
-        self.board = board
-        self._refused: list[Slot] = []
+    def __init__(self, devices: DeviceMemory) -> None:
+        self.devices = devices
+        self._refused: list[MemoryDevice] = []
 
-    def plug(self, machine: Machine, name: str, size: int) -> Refusal | None:
-        """Plug a DIMM. A guest that refuses it only says so in its log: the DIMM is in its slot all the same."""
+    def plug(self, machine: Machine, name: str, size: int, *, addr: int = 0, slot: int = -1, node: int = 0) -> None:
+        """Plug a DIMM. A guest that refuses it only says so in its log: the DIMM is in its slot all the same.
+
+        Raises PlugError with QEMU's words.
+        """
         try:
-            slot = self.board.plug(name, size)
-        except DimmRefusedError as error:
-            raise PlugError(str(error)) from None
-        waiting = [*self._refused, slot] if machine.kernel.features.acpi_rescan_retries else [slot]
+            self.devices, device = self.devices.plug(name, size, addr=addr, slot=slot, node=node)
+        except DimmRefusedError as refusal:
+            raise PlugError(refusal.what) from None
+        waiting = [*self._refused, device] if machine.kernel.features.acpi_rescan_retries else [device]
         for each in waiting:
             self.take_in(machine, each)
-        return None
 
-    def take_in(self, machine: Machine, slot: Slot) -> None:
+    def take_in(self, machine: Machine, device: MemoryDevice) -> None:
         """The guest's ACPI driver meets a DIMM: it adds the memory, or logs that it does not."""
-        options = (("device", f"PNP0C80:{slot.number:02x}"),)
-        answer = machine.apply(Operation("acpi_memory_device_add", (slot.range,), options=options))
-        if answer.refusal is not None and slot not in self._refused:
-            self._refused.append(slot)
-        elif answer.refusal is None and slot in self._refused:
-            self._refused.remove(slot)
+        options = (("device", f"PNP0C80:{device.slot:02x}"),)
+        answer = machine.apply(Operation("acpi_memory_device_add", (device.range,), options=options))
+        if answer.refusal is not None and device not in self._refused:
+            self._refused.append(device)
+        elif answer.refusal is None and device in self._refused:
+            self._refused.remove(device)
 
-    def unplug(self, machine: Machine, name: str) -> Refusal | None:
+    def unplug(self, machine: Machine, name: str) -> None:
         """Ask the guest for a DIMM back. Raises PlugError when there is none, or the guest keeps it."""
-        slot = next((device for device in self.board.devices if device.name == name), None)
-        if slot is None:
+        device = self.devices.find(name)
+        if device is None:
             raise PlugError(f"Device '{name}' not found")
-        if slot not in self._refused:
-            answer = machine.apply(Operation("acpi_memory_device_remove", (slot.range,)))
+        if device.nvdimm:
+            raise PlugError("nvdimm device hot unplug is not supported yet.")
+        if device in self._refused:
+            self._refused.remove(device)
+        else:
+            answer = machine.apply(Operation("acpi_memory_device_remove", (device.range,)))
             if answer.refusal is not None:
                 # _OST: 0x84 (eject in progress), then 0x82 (device in use)
                 text = "ACPI_DEVICE_OST source=3 status=132\nACPI_DEVICE_OST source=3 status=130"
                 raise PlugError(text, answer.refusal)
-        else:
-            self._refused.remove(slot)
-        self.board.unplug(name)
-        return None
+        self.devices = self.devices.unplug(name)

@@ -186,14 +186,15 @@ class Player:
         words = [word for word in command.argv[1:] if not word.startswith("-")]
         if not words:
             return self._complain("grep: no pattern\n", 22)
+        options = "".join(word for word in command.argv[1:] if word.startswith("-"))
         try:
-            pattern = re.compile(words[0])
+            pattern = re.compile(words[0], re.IGNORECASE if "i" in options else 0)
         except re.error:
             return self._complain(f"grep: bad regex '{words[0]}'\n", 22)
         paths, code, failed = self._expand(tuple(words[1:])), 1, False
         if not paths and self._in is not None:
-            found = [line for line in self._in.splitlines() if pattern.search(line)]
-            self._out += [f"{line}\n" for line in found]
+            found = [line for line in self._in.splitlines() if bool(pattern.search(line)) != ("v" in options)]
+            self._out += [f"{line}\n" for line in found if "q" not in options]
             return 0 if found else 1
         for path in paths:
             try:
@@ -203,8 +204,9 @@ class Player:
                 failed = True
                 continue
             for line in text.splitlines():
-                if pattern.search(line):
-                    self._out.append(f"{path}:{line}\n" if len(paths) > 1 else f"{line}\n")
+                if bool(pattern.search(line)) != ("v" in options):
+                    if "q" not in options:
+                        self._out.append(f"{path}:{line}\n" if len(paths) > 1 else f"{line}\n")
                     code = 0
         return 2 if failed else code
 
@@ -228,17 +230,23 @@ class Player:
     # -- the hypervisor's
 
     def _do_plug(self, command: Command) -> int:
-        _, name, size = command.argv
-        return self._hypervisor(lambda board: board.plug(self.machine, name, parse_size(size)))
+        _, name, size, *rest = command.argv
+        places = {key: int(value, 0) for key, _, value in (word.partition("=") for word in rest)}
+        return self._hypervisor(
+            lambda board: board.plug(
+                self.machine, name, parse_size(size),
+                addr=places.get("addr", 0), slot=places.get("slot", -1), node=places.get("node", 0),
+            )
+        )  # fmt: skip
 
     def _do_unplug(self, command: Command) -> int:
         return self._hypervisor(lambda board: board.unplug(self.machine, command.argv[1]))
 
-    def _hypervisor(self, action: Callable[[DimmBoard], Refusal | None]) -> int:
+    def _hypervisor(self, action: Callable[[DimmBoard], None]) -> int:
         if self.dimms is None:
             return self._complain("this machine has no hypervisor to plug a DIMM: use add_memory\n", 19)
         try:
-            self._refusal = action(self.dimms)
+            action(self.dimms)
         except PlugError as error:
             self._out.append(f"{error}\n")
             self._refusal = error.refusal

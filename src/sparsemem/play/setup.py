@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 
-from sparsemem.errors import InputError
+from sparsemem.errors import InputError, SparsememError
 from sparsemem.machine.build import DEFAULT_KERNEL, build
-from sparsemem.machine.lead_e820 import PERSISTENT
 from sparsemem.machine.layout import OPTIONS, BootLayout
 from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
-from sparsemem.machine.lead_q35 import Q35, DimmRefusedError
+from sparsemem.machine.qemu import PmemDevice, start
 from sparsemem.play.dimm import DimmBoard
 from sparsemem.play.scenario import MachineTable, Scenario
 from sparsemem.ranges import Range
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
-from sparsemem.units import MIB, parse_size
+from sparsemem.units import parse_size
 
 __all__ = ["set_up"]
 
@@ -87,37 +86,24 @@ def _options(cmdline: str, kernel: Kernel) -> dict[str, str]:
 
 
 def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmBoard]:
-    if table.memory < 64 * MIB:
-        raise InputError("less than 64 MiB of memory does not boot", where=f"{name}: [machine]")
-    board = Q35(table.memory, table.slots, table.maxmem)
-    nvdimms: list[tuple[Range, bool]] = []
+    pmem = [PmemDevice(entry.size, entry.labels) for entry in table.pmem]
     try:
-        for index, size in enumerate(table.dimms):
-            board.plug(f"dimm{index}", size)
-        for index, entry in enumerate(table.pmem):
-            slot = board.plug(f"nvdimm{index}", entry.size // (2 * MIB) * (2 * MIB))
-            nvdimms.append((slot.range, entry.labels))
-    except DimmRefusedError as error:
-        raise InputError(f"QEMU refuses this machine: {error}", where=f"{name}: [machine]") from None
-    e820, root = board.boot(kernel, table.cmdline)
-    layout = BootLayout(root, options=tuple(sorted(_options(table.cmdline, kernel).items())))
+        guest = start(
+            kernel, table.memory, table.cmdline, pmem, slots=table.slots, maxmem=table.maxmem, dimms=table.dimms
+        )
+    except SparsememError as error:
+        where = f"{name}: {error.where or '[machine]'}"
+        raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from None
+    layout = BootLayout(guest.iomem, options=tuple(sorted(_options(table.cmdline, kernel).items())))
     machine = Machine(kernel, layout)
-    dimms = DimmBoard(board)
-    for device in list(board.devices):
-        if device.name.startswith("dimm"):
+    dimms = DimmBoard(guest.devices)
+    for device in guest.dimms:
+        if guest.max_mem_size is None or device.range.end <= guest.max_mem_size:
             dimms.take_in(machine, device)
-    legacy = [Range(entry.start, entry.end) for entry in e820 if entry.kind == PERSISTENT]
-    for index, place in enumerate(legacy):
-        _attach(machine, place, index, maps_pages=True)
-    for region, (place, labels) in zip(_region_numbers(len(nvdimms), len(legacy)), nvdimms, strict=True):
-        if not labels:
-            _attach(machine, place, region, maps_pages=False)
+    for region in guest.regions:
+        if not region.labels:
+            _attach(machine, region.range, region.number, maps_pages=region.kind == "e820")
     return machine, dimms
-
-
-def _region_numbers(count: int, first: int) -> list[int]:
-    """libnvdimm numbers regions in the order of the NFIT, which for three NVDIMMs is not the order of the arguments."""
-    return [first, first + 2, first + 1] if count == 3 else list(range(first, first + count))
 
 
 def _attach(machine: Machine, place: Range, region: int, *, maps_pages: bool) -> None:

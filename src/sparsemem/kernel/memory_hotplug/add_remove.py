@@ -263,6 +263,8 @@ def offline_and_remove_memory(state: State, start: int, size: int) -> None:
     block_size: int = state.misc["memory_block_size_bytes"]
     if not size or start % block_size or size % block_size:
         raise Refusal(22, "offline_and_remove_memory", "block-alignment")
+    if size != block_size and not state.kernel.features.offline_and_remove_many:
+        raise Refusal(22, "offline_and_remove_memory", "block-alignment")
     state.alloc("offline_and_remove_memory")
     done: list[tuple[int, str]] = []
     try:

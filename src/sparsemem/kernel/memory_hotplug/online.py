@@ -19,11 +19,22 @@ from sparsemem.kernel.state import State
 __all__ = ["mhp_deinit_memmap_on_memory", "mhp_init_memmap_on_memory", "offline_pages", "online_pages", "policy_zone", "populated_zone"]
 
 
-def _check_span(state: State, pfn: int, nr_pages: int, function: str) -> None:
-    g = state.kernel.geometry
-    start_mask = g.pageblock_nr_pages - 1 if state.kernel.features.online_pages_pageblock_aligned else g.PAGES_PER_SECTION - 1
-    if not nr_pages or pfn & start_mask or (pfn + nr_pages) & (g.PAGES_PER_SECTION - 1):
-        raise Refusal(22, function, "online-span-alignment")
+def _check_online_span(state: State, pfn: int, nr_pages: int) -> None:
+    g, f = state.kernel.geometry, state.kernel.features
+    start_mask = (g.pageblock_nr_pages if f.online_pages_pageblock_aligned else g.PAGES_PER_SECTION) - 1
+    misaligned = not nr_pages or pfn & start_mask or (pfn + nr_pages) & (g.PAGES_PER_SECTION - 1)
+    if f.online_pages_checks_alignment and misaligned:
+        raise Refusal(22, "online_pages", "online-span-alignment")
+
+
+def _check_offline_span(state: State, pfn: int, nr_pages: int) -> None:
+    g, f = state.kernel.geometry, state.kernel.features
+    if f.online_pages_checks_alignment:
+        start_mask = (g.pageblock_nr_pages if f.online_pages_pageblock_aligned else g.PAGES_PER_SECTION) - 1
+        if not nr_pages or pfn & start_mask or (pfn + nr_pages) & (g.PAGES_PER_SECTION - 1):
+            raise Refusal(22, "offline_pages", "online-span-alignment")
+    elif f.offline_checks_pageblock and (pfn | nr_pages) & (g.pageblock_nr_pages - 1):
+        raise Refusal(22, "offline_pages", "online-span-alignment")
 
 
 def populated_zone(state: State, nid: int, name: str) -> bool:
@@ -81,7 +92,7 @@ def online_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gro
     Raises Refusal: EINVAL for a span that is not whole blocks, the errno of a MEM_GOING_ONLINE notifier (the zone gives the
     range back then).
     """
-    _check_span(state, pfn, nr_pages, "online_pages")
+    _check_online_span(state, pfn, nr_pages)
     move_pfn_range_to_zone(state, nid, name, pfn, nr_pages)
     try:
         state.alloc("memory_notify(MEM_GOING_ONLINE)")
@@ -115,7 +126,7 @@ def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gr
     Refusal: EINVAL (span, "memory holes", several zones), EBUSY (unmovable pages), the errno of a notifier.
     """
     g = state.kernel.geometry
-    _check_span(state, pfn, nr_pages, "offline_pages")
+    _check_offline_span(state, pfn, nr_pages)
 
     def failed(errno: int, rule: str, reason: str) -> Refusal:
         first, last = pfn << g.PAGE_SHIFT, ((pfn + nr_pages) << g.PAGE_SHIFT) - 1

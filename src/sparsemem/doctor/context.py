@@ -1,0 +1,95 @@
+"""What a check may look at: the machine on the model, the description it came from, and its device memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sparsemem.doctor.devices import Device, find_devices
+from sparsemem.doctor.intervals import Intervals
+from sparsemem.ranges import Range
+from sparsemem.units import GIB
+
+if TYPE_CHECKING:
+    from sparsemem.doctor.finding import Finding
+    from sparsemem.kernel.state import State
+    from sparsemem.machine.description import MachineDescription
+    from sparsemem.machine.machine import Answer, Machine
+    from sparsemem.spec import Kernel
+
+__all__ = ["Check", "Context", "make_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``own_kernel``: judged for the kernel that the machine runs, so that its state is evidence. ``answers``: what was mapped or
+    done on the model, by device or step. ``ram``: boot RAM, bytes. ``block_size_sure``: the memory block size was read or follows
+    from what is known. ``description`` is None for a layout line."""
+
+    machine: Machine
+    description: MachineDescription | None
+    own_kernel: bool
+    answers: tuple[tuple[str, Answer], ...]
+    ram: Intervals
+    devices: tuple[Device, ...]
+    block_size: int
+    block_size_sure: bool
+
+    @property
+    def kernel(self) -> Kernel:
+        return self.machine.kernel
+
+    @property
+    def state(self) -> State:
+        return self.machine.state
+
+    @property
+    def section(self) -> int:
+        """Bytes of a section."""
+        return self.kernel.geometry.SECTION_SIZE
+
+    @property
+    def source(self) -> str:
+        return self.description.source if self.description is not None else "layout line"
+
+
+class Check(NamedTuple):
+    """A check declares what it needs. ``needs``: why it can not be made, or None. ``applies``: why there is nothing to check, or
+    None. ``about`` is for people: "device memory beside RAM"."""
+
+    name: str
+    about: str
+    needs: Callable[[Context], str | None]
+    applies: Callable[[Context], str | None]
+    run: Callable[[Context], Iterable[Finding]]
+
+
+def _block_size_sure(machine: Machine, description: MachineDescription | None, own_kernel: bool) -> bool:
+    k = machine.kernel
+    if description is None or machine.layout.block_size is not None:
+        return True
+    if k.arch in ("ppc64", "s390x"):
+        return False
+    if k.arch != "x86_64":
+        return True
+    top = max((end for _, end, _ in machine.layout.ram), default=0)
+    if top < 64 * GIB:
+        return True
+    return description.hypervisor is not None or k.features.block_size_rule == "largest divisor"
+
+
+def make_context(
+    machine: Machine, description: MachineDescription | None, own_kernel: bool, answers: tuple[tuple[str, Answer], ...]
+) -> Context:
+    """Gather what the checks share."""
+    return Context(
+        machine=machine,
+        description=description,
+        own_kernel=own_kernel,
+        answers=answers,
+        ram=Intervals(Range(start, end) for start, end, _ in machine.layout.ram),
+        devices=find_devices(machine, description, dict(answers)),
+        block_size=machine.state.misc["memory_block_size_bytes"],
+        block_size_sure=_block_size_sure(machine, description, own_kernel),
+    )
