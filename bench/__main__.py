@@ -19,6 +19,7 @@ PARTS = ("pfn", "ops", "explore", "engine")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds: under a minute")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to FILE as well")
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"which parts to run, of: {' '.join(PARTS)} (default: all)"
     )
@@ -58,6 +59,8 @@ def main() -> int:
     except WrongAnswerError as error:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1
+    if options.markdown:
+        options.markdown.write_text(table.markdown())
     missed = [row for row in table.rows if row.verdict == "MISSED"]
     spent = time.perf_counter() - began
     print(f"\n{spent:.0f} s; every answer was checked against a naive reference; {len(missed)} limits missed")

@@ -49,9 +49,19 @@ class Table:
         ratio = "" if row.ratio is None else f"{row.ratio:9.3g}x {row.base}"
         limit = "" if row.limit is None else f"<= {row.limit:g}"
         print(
-            f"{row.what:<38} {row.who:<26} {row.value:>14}  {ratio:<28} {limit:<8} {row.verdict:<7}{row.note}",
+            f"{row.what:<42} {row.who:<26} {row.value:>14}  {ratio:<28} {limit:<8} {row.verdict:<7}{row.note}",
             flush=True,
         )
+
+    def markdown(self) -> str:
+        """The rows as a table for docs/speed.md."""
+        lines = ["| what | who | measured | ratio | limit | |", "|---|---|---|---|---|---|"]
+        for row in self.rows:
+            ratio = "" if row.ratio is None else f"{row.ratio:.3g}x {row.base}"
+            limit = "" if row.limit is None else f"{row.limit:.3g}x"
+            verdict = f"{row.verdict}{row.note}".strip()
+            lines.append(f"| {row.what} | {row.who} | {row.value} | {ratio} | {limit} | {verdict} |")
+        return "\n".join([*lines, ""])
 
     def within(self, what: str, who: str, value: float, limit: float, unit: str, note: str = "") -> None:
         """A row with an absolute limit: the ratio is against the limit."""

@@ -22,7 +22,9 @@ class SparsememError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str | None = None, why: str | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, where: str | None = None, why: str | None = None, remedy: str | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where

@@ -18,7 +18,8 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text.strip())
     if match is None:
         raise UsageError(
-            f"not a size: {text!r}", remedy="write a whole number with an optional binary unit K, M, G or T, for example 128M"
+            f"not a size: {text!r}",
+            remedy="write a whole number with an optional binary unit K, M, G or T, for example 128M",
         )
     return int(match[1], 0 if match[1].startswith("0x") else 10) * _FACTORS[(match[2] or "").upper()]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from sparsemem.kernel.state import Snapshot
-from sparsemem.machine.machine import Machine
 from tests.machine import strategies as own
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import Snapshot
+    from sparsemem.machine.machine import Machine
 
 #: What a failed operation may leave: a mem_section root (never freed), and what __add_pages added before it failed.
 RESIDUE = {"roots", "sections", "vmemmap", "misc"}

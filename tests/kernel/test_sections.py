@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,10 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from sparsemem.kernel.memory_hotplug.pages import pfn_to_online_page
 from sparsemem.kernel.mmzone import first_valid_pfn, next_valid_pfn, pfn_valid
-from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_machine
 from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.machine.machine import Machine
 
 SUB, PER = 2 << 20, 64
 FIRST = (4 << 30) // SUB

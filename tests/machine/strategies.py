@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import strategies as st
 
-from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_machine
+
+if TYPE_CHECKING:
+    from sparsemem.machine.machine import Machine
 
 VERSIONS = ("5.1", "5.2", "5.3", "5.5", "5.8", "5.10", "5.12", "5.15", "6.1", "6.6", "6.8", "6.12", "7.2")
 MIB = 1 << 20
@@ -29,7 +33,9 @@ def spans(unit: int = SUB, window: int = 12) -> st.SearchStrategy[tuple[int, int
     edges = [0x114000000, 0x118000000, 0x120000000, 0x128000000, 0x130000000, 0x134000000, 0x140000000, 0x148000000]
     start = st.builds(lambda edge, steps, off: edge + steps * unit + off, st.sampled_from(edges), st.integers(-window, window),
                       st.sampled_from([0, 0, 0, 0, 4096]))  # fmt: skip
-    size = st.one_of(st.integers(1, 70).map(lambda n: n * unit), st.just(SECTION), st.just(2 * SECTION), st.just(unit + 4096))
+    size = st.one_of(
+        st.integers(1, 70).map(lambda n: n * unit), st.just(SECTION), st.just(2 * SECTION), st.just(unit + 4096)
+    )
     return st.tuples(start, size).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
 

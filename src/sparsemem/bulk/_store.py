@@ -108,10 +108,8 @@ class Store:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(nr_sections={self.nr_sections}, subsections_per_section={self.subsections_per_section}, "
-            f"pages_per_subsection={self.pages_per_subsection}): {self.total} of {self.nr_subsections} set"
-        )
+        shape = f"{self.nr_sections}, {self.subsections_per_section}, {self.pages_per_subsection}"
+        return f"<{type(self).__name__}({shape}): {self.total} of {self.nr_subsections} sub-sections set>"
 
     def copy(self) -> Self:
         """An independent map with the same bits."""

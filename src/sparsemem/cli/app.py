@@ -76,7 +76,9 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     invoke_without_command=True,
 )
-@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Print the version."
+)
 @click.option(
     "--completion", type=click.Choice(["bash", "fish", "zsh"]), callback=_completion, expose_value=False, is_eager=True,
     help="Print the completion script of a shell.",

@@ -25,7 +25,7 @@ def command(out: str, sysroot: str, redact: bool, force: bool, as_json: bool) ->
     """
     from sparsemem.capture import capture_machine
 
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     capture = capture_machine(sysroot, out, date=now, redact=redact, overwrite=force)
     if as_json:
         notes = [{"source": note.source, "where": note.where, "what": note.what} for note in capture.notes]

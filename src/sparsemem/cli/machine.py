@@ -36,8 +36,12 @@ class Loaded:
 
 def machine_options(command: _F) -> _F:
     """MACHINE, --sysroot and --kernel."""
-    command = click.option("--kernel", metavar="VERSION", help="Judge for this kernel, for example 5.2 or 6.1.")(command)
-    command = click.option("--sysroot", metavar="DIR", help="Read the machine under this directory or in this tarball.")(command)
+    command = click.option("--kernel", metavar="VERSION", help="Judge for this kernel, for example 5.2 or 6.1.")(
+        command
+    )
+    command = click.option(
+        "--sysroot", metavar="DIR", help="Read the machine under this directory or in this tarball."
+    )(command)
     return click.argument("machine", required=False)(command)
 
 
@@ -91,6 +95,6 @@ def colour() -> bool:
     return sys.stdout.isatty() or os.environ.get("FORCE_COLOR", "") not in ("", "0")
 
 
-def echo_json(document: Any) -> None:  # noqa: ANN401  (any JSON)
+def echo_json(document: Any) -> None:
     """Print a document, readable and stable."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -15,7 +15,9 @@ def command(as_json: bool) -> int:
     """List the bundled machines: give one to any verb as example:NAME."""
     from sparsemem import fixtures
 
-    known = [{"name": name, "path": fixtures.path(name), "summary": fixtures.summary(name)} for name in fixtures.names()]
+    known = [
+        {"name": name, "path": fixtures.path(name), "summary": fixtures.summary(name)} for name in fixtures.names()
+    ]
     if as_json:
         echo_json(known)
         return 0

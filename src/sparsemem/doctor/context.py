@@ -24,7 +24,7 @@ __all__ = ["Check", "Context", "make_context"]
 @dataclass(frozen=True, slots=True)
 class Context:
     """``own_kernel``: judged for the kernel that the machine runs, so that its state is evidence. ``answers``: what was mapped or
-    done on the model, by device or step. ``ram``: boot RAM, bytes. ``block_size_sure``: the memory block size was read or follows
+    done on the model, by device or step. ``ram``: boot RAM; ``mapped``: live device mappings; ``regions``: libnvdimm regions; bytes. ``block_size_sure``: the memory block size was read or follows
     from what is known. ``description`` is None for a layout line."""
 
     machine: Machine
@@ -32,6 +32,8 @@ class Context:
     own_kernel: bool
     answers: tuple[tuple[str, Answer], ...]
     ram: Intervals
+    mapped: Intervals
+    regions: Intervals
     devices: tuple[Device, ...]
     block_size: int
     block_size_sure: bool
@@ -83,12 +85,17 @@ def make_context(
     machine: Machine, description: MachineDescription | None, own_kernel: bool, answers: tuple[tuple[str, Answer], ...]
 ) -> Context:
     """Gather what the checks share."""
+    shift = machine.kernel.geometry.PAGE_SHIFT
+    live = (Range(start << shift, end << shift) for ranges in machine.state.pgmaps for start, end in ranges)
+    regions = (fact.range for fact in description.regions if fact.range is not None) if description is not None else ()
     return Context(
         machine=machine,
         description=description,
         own_kernel=own_kernel,
         answers=answers,
         ram=Intervals(Range(start, end) for start, end, _ in machine.layout.ram),
+        mapped=Intervals(live),
+        regions=Intervals(regions),
         devices=find_devices(machine, description, dict(answers)),
         block_size=machine.state.misc["memory_block_size_bytes"],
         block_size_sure=_block_size_sure(machine, description, own_kernel),

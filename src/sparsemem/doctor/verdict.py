@@ -79,8 +79,7 @@ def _untouched(ctx: Context, r: Range) -> bool:
     first, last = whole.start >> g.PA_SECTION_SHIFT, (whole.end >> g.PA_SECTION_SHIFT) - 1
     if first in sections or last in sections:
         return False
-    live = (each.range for each in ctx.devices if each.live)
-    return last - first < 2 or not any(r.overlaps(each) for each in live if each != r)
+    return not ctx.mapped.touches(whole)
 
 
 def _try(ctx: Context, r: Range, owner: str) -> Verdict:
@@ -99,16 +98,11 @@ def padding(ctx: Context, device: Device) -> tuple[int, int]:
     """Bytes that v5.2 and older cut off a new fsdax or devdax namespace over this range: (start_pad, end_trunc)."""
     r = device.range
     before, after = shared_parts(ctx, r)
-    others = [each.range for each in ctx.devices if each is not device and each.kind in ("region", "legacy", "pmem")]
-    if ctx.description is not None and _PADS_AGAINST_REGIONS.reached_by(ctx.kernel.version, ctx.kernel.arch):
-        others = [each.range for each in ctx.description.regions if each.range is not None]
-    elif not _PADS_AGAINST_REGIONS.reached_by(ctx.kernel.version, ctx.kernel.arch):
-        others = []
-    others = [other for other in others if not other.overlaps(r)]
+    against_regions = _PADS_AGAINST_REGIONS.reached_by(ctx.kernel.version, ctx.kernel.arch)
     start = end = 0
-    if ctx.ram.touches(before) or any(other.overlaps(before) for other in others):
+    if ctx.ram.touches(before) or (against_regions and ctx.regions.touches(before)):
         start = align_up(r.start, ctx.section) - r.start
-    if ctx.ram.touches(after) or any(other.overlaps(after) for other in others):
+    if ctx.ram.touches(after) or (against_regions and ctx.regions.touches(after)):
         end = r.end - align_down(r.end, ctx.section)
     return start, end
 

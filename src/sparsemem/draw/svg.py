@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sparsemem.draw import words
 from sparsemem.draw.compare import Comparison
 from sparsemem.draw.overview import Piece, cell_lines, overview, place
-from sparsemem.draw.palette import FLAG_LETTERS, PSEUDO, clean, flag_text, glyph
+from sparsemem.draw.palette import ABSENT, CLAIM, FLAG_LETTERS, PSEUDO, clean, flag_text, glyph
 from sparsemem.draw.svg_style import STYLESHEET, css_class, hatched
 from sparsemem.ranges import Range, format_range
 
@@ -24,6 +24,7 @@ _MARGIN, _LINE, _CHAR = 24, 18, 7.25
 _CELL, _GAP, _HEIGHT = 14, 3, 18
 _PANEL_CELL = 9
 _COLUMNS = 120  # of the overview bar
+_BLANK = ("hole", "empty", ABSENT, CLAIM)
 
 
 class _Canvas:
@@ -44,16 +45,17 @@ class _Canvas:
             self.y += _LINE
             self.text(x, self.y - 5, line, cls)
 
-    def box(self, x: float, y: float, width: float, height: float, kind: str, owner: Owner | None, tip: str) -> None:
+    def box(
+        self, x: float, y: float, width: float, height: float, kind: str, owner: Owner | None, tip: str, *, letter: bool = True
+    ) -> None:
         """A stretch of one owner with its letter and a tooltip."""
         cls = css_class(kind, owner.number if owner else -1)
         frame = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
         self.parts.append(f'<g><title>{escape(clean(tip))}</title><rect {frame} class="{cls}"/>')
         if hatched(kind):
             self.parts.append(f'<rect {frame} fill="url(#sm-hatch)"/>')
-        letter = glyph(kind, owner, False) if kind not in ("hole", "empty", *PSEUDO) else ""
-        if letter and width >= 8:
-            self.text(x + width / 2, y + height / 2 + 4, letter, f"{cls}-t sm-letter", ' text-anchor="middle"')
+        if letter and width >= 8 and kind not in _BLANK:
+            self.text(x + width / 2, y + height / 2 + 4, glyph(kind, owner, False), f"{cls}-t sm-letter", ' text-anchor="middle"')
         self.parts.append("</g>")
 
 
@@ -78,7 +80,8 @@ def _cells(canvas: _Canvas, scene: Scene, row: Row, x: float, cell: float) -> No
     span = 64 * cell + 7 * _GAP
     if total == 1:
         owner = scene.owners[row.cells[0][0]]
-        canvas.box(x, canvas.y, span, _HEIGHT, owner.kind, owner, f"{format_range(row.range)}: {words.short(owner)}")
+        tip = f"{format_range(row.range)}: {words.short(owner)}"
+        canvas.box(x, canvas.y, span, _HEIGHT, owner.kind, owner, tip, letter=False)
         canvas.text(x + 12, canvas.y + 13, f"{words.short(owner)}, the whole section", f"{css_class(owner.kind, owner.number)}-t")
         canvas.y += _HEIGHT + 6
         return
@@ -86,10 +89,10 @@ def _cells(canvas: _Canvas, scene: Scene, row: Row, x: float, cell: float) -> No
         at = line.first
         for index, units in line.runs:
             owner = scene.owners[index]
-            where = Range(row.range.start + at * scene.unit_size, row.range.start + (at + units) * scene.unit_size)
-            tip = f"sub-sections {at}-{at + units - 1} of section {row.first}, {format_range(where)}: {words.short(owner)}"
-            if row.count > 1:
-                tip = f"sub-sections {at}-{at + units - 1} of each section: {words.short(owner)}"
+            last = line.last if len(line.runs) == 1 else at + units - 1
+            where = Range(row.range.start + at * scene.unit_size, row.range.start + (last + 1) * scene.unit_size)
+            of = f"section {row.first}, {format_range(where)}" if row.count == 1 else "each section"
+            tip = f"sub-sections {at}-{last} of {of}: {words.short(owner)}"
             column = (at - line.first) % 64
             left = x + column * cell + column // 8 * _GAP
             last = column + units - 1
@@ -122,6 +125,15 @@ def _picture(canvas: _Canvas, scene: Scene, row: Row, x: float, cell: float) -> 
         _cells(canvas, scene, row, x, cell)
 
 
+def _swatch(canvas: _Canvas, scene: Scene, row: Row, x: float) -> None:
+    """A small box before the words of a row that has one owner, or device memory that is not mapped."""
+    if len(row.cells) == 1 and len(row.owners) < 2:
+        owner = scene.owners[row.cells[0][0]]
+        canvas.box(x, canvas.y + 3, 14, 13, owner.kind, owner, words.short(owner))
+    elif not row.present and row.claims:
+        canvas.box(x, canvas.y + 3, 14, 13, CLAIM, None, PSEUDO[CLAIM])
+
+
 def _nodes(scene: Scene) -> bool:
     return len({row.block.nid for row in scene.rows if row.block}) > 1
 
@@ -145,9 +157,7 @@ def _rows(canvas: _Canvas, scene: Scene, limit: int) -> None:
         canvas.text(xs[0], top, words.section_words(row))
         canvas.text(xs[1], top, format_range(row.range))
         canvas.text(xs[2], top, flag_text(row.flags, scene.flags) if row.present else "")
-        if len(row.cells) == 1 and len(row.owners) < 2:
-            owner = scene.owners[row.cells[0][0]]
-            canvas.box(xs[3], canvas.y + 3, 14, 13, owner.kind, owner, words.short(owner))
+        _swatch(canvas, scene, row, xs[3])
         canvas.paragraph(xs[3] + 20, words.describe(scene, row, nodes), canvas.width - _MARGIN - xs[3] - 20)
         _picture(canvas, scene, row, xs[0], _CELL)
         _remarks(canvas, row, xs[0], canvas.width - _MARGIN - xs[0], told)
@@ -232,7 +242,8 @@ def _comparison(canvas: _Canvas, comparison: Comparison, limit: int) -> None:
                 said = words.describe(scene, row, _nodes(scene))
                 flags = flag_text(row.flags, scene.flags) + " " if row.present else ""
                 number = f"{words.section_words(row)} " if len(rows) > 1 else ""
-                canvas.paragraph(x, f"{number}{flags}{said}", width)
+                _swatch(canvas, scene, row, x)
+                canvas.paragraph(x + 20, f"{number}{flags}{said}", width - 20)
                 _picture(canvas, scene, row, x, _PANEL_CELL)
                 _remarks(canvas, row, x, width, seen)
             low = max(low, canvas.y)

@@ -125,7 +125,10 @@ def describe(scene: Scene, row: Row, nodes: bool) -> str:
     else:
         text = ("" if row.count == 1 else f"{row.count:,} sections, each ") + cell_words(scene, row)
     if row.claims:
-        text += "; not mapped: " + ", ".join(f"{name} {size_words(r.size)}" for name, r in row.claims)
+        sizes: dict[str, int] = {}
+        for name, where in row.claims:
+            sizes[name] = sizes.get(name, 0) + where.size
+        text += "; not mapped: " + ", ".join(f"{name} {size_words(size)}" for name, size in sizes.items())
     block = block_words(row, nodes)
     return text + (f"; {block}" if block else "")
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsemem.kernel.memory_block import device_offline, device_online, walk_memory_blocks
-from sparsemem.kernel.memory_hotplug.add_remove import MHP_MEMMAP_ON_MEMORY, MHP_NID_IS_MGID, add_memory, try_remove_memory
+from sparsemem.kernel.memory_hotplug.add_remove import (
+    MHP_MEMMAP_ON_MEMORY,
+    MHP_NID_IS_MGID,
+    add_memory,
+    try_remove_memory,
+)
 from sparsemem.kernel.memory_hotplug.groups import memory_group_register_static, memory_group_unregister
 from sparsemem.kernel.memory_hotplug.memmap_on_memory import mhp_supports_memmap_on_memory
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.state import State
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import State
 
 __all__ = ["acpi_memory_device_add", "acpi_memory_device_remove", "acpi_scan_try_to_offline"]
 

@@ -5,7 +5,7 @@ A block is ``memory_block_size_bytes()`` of System RAM, numbered from address 0:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel.memory_hotplug.online import (
     mhp_deinit_memmap_on_memory,
@@ -26,19 +26,22 @@ from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import MemoryBlock, State
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = [
     "ONLINE_TYPES",
     "auto_online_blocks_show",
     "auto_online_blocks_store",
-    "block_zone",
     "block_size_bytes_show",
+    "block_zone",
     "create_memory_block_devices",
     "device_offline",
     "device_online",
     "memory_dev_init",
     "phys_index_show",
-    "remove_memory_block_devices",
     "removable_show",
+    "remove_memory_block_devices",
     "state_show",
     "state_store",
     "test_pages_in_a_zone",

@@ -7,11 +7,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sparsemem.kernel.memory_hotplug.pages import __add_pages, __remove_pages, arch_add_memory, arch_remove_memory, mhp_range_allowed
-from sparsemem.kernel.memory_hotplug.zones import ZONE_DEVICE, move_pfn_range_to_zone, remove_pfn_range_from_zone, shrink_at_removal
+from sparsemem.kernel.memory_hotplug.pages import (
+    __add_pages,
+    __remove_pages,
+    arch_add_memory,
+    arch_remove_memory,
+    mhp_range_allowed,
+)
+from sparsemem.kernel.memory_hotplug.zones import (
+    ZONE_DEVICE,
+    move_pfn_range_to_zone,
+    remove_pfn_range_from_zone,
+    shrink_at_removal,
+)
 from sparsemem.kernel.pgmap_array import get_dev_pagemap, pgmap_array_delete, xa_store_range
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.resource import IORESOURCE_SYSTEM_RAM, REGION_DISJOINT, REGION_INTERSECTS, REGION_MIXED, region_intersects
+from sparsemem.kernel.resource import (
+    IORESOURCE_SYSTEM_RAM,
+    REGION_DISJOINT,
+    REGION_INTERSECTS,
+    REGION_MIXED,
+    region_intersects,
+)
 from sparsemem.kernel.sparse_vmemmap import vmem_altmap_offset
 from sparsemem.kernel.state import DevPagemap, State, VmemAltmap
 

@@ -92,7 +92,9 @@ def _spread_kernelcore(state: State, pfns: list[tuple[int, int, int]], kernelcor
     usable_start = limits[-2][1] if len(limits) > 1 else 0
     highest = max(end for _, end, _ in pfns)
     names = [name for name, _ in limits]
-    usable_start = max((limits[i - 1][1] if i else 0) for i, name in enumerate(names) if (limits[i - 1][1] if i else 0) < highest)
+    usable_start = max(
+        (limits[i - 1][1] if i else 0) for i, name in enumerate(names) if (limits[i - 1][1] if i else 0) < highest
+    )
     nodes = sorted({nid for _, _, nid in pfns})
     starts: dict[int, int] = {}
     remaining = dict.fromkeys(nodes, 0)

@@ -5,12 +5,12 @@ pfns are page frame numbers of the kernel's page size; sections are numbered fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sparsemem.kernel.state import MemSection, State
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.state import MemSection, State
     from sparsemem.spec import Geometry
 
 __all__ = [

@@ -7,9 +7,12 @@ pgmap's key in ``state.pgmaps``.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from sparsemem.kernel.state import DevPagemap, State
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.state import DevPagemap, State
 
 __all__ = ["Entry", "entries", "get_dev_pagemap", "pgmap_array_delete", "xa_store_range"]
 

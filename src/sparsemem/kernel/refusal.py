@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno as _errno
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-__all__ = ["ENOSPC", "EHWPOISON", "Refusal", "errno_name"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["EHWPOISON", "ENOSPC", "Refusal", "errno_name"]
 
 EHWPOISON = 133
 ENOSPC = _errno.ENOSPC
@@ -18,7 +21,7 @@ def errno_name(number: int) -> str:
     return _NAMES.get(number, f"E{number}")
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  (an answer, not an error of ours)
     """A kernel function said no.
 
     ``errno`` is positive (17, not -17), ``function`` the kernel function that refused, ``rule`` an id of

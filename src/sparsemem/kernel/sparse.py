@@ -6,7 +6,7 @@ Up to v5.2 sections come and go whole: see ``sparse_v52``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel.mmzone import (
     SECTION_HAS_MEM_MAP,
@@ -20,6 +20,9 @@ from sparsemem.kernel.mmzone import (
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.sparse_vmemmap import depopulate_section_memmap, free_map_bootmem, populate_section_memmap
 from sparsemem.kernel.state import MemSection, MemSectionUsage, State, Vmemmap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "clear_subsection_map",

@@ -7,12 +7,13 @@ the set of entries that differ from boot, so it costs what changed and not what 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.kernel.refusal import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from sparsemem.kernel.resource import Resource
     from sparsemem.spec import Kernel
 
@@ -321,7 +322,7 @@ class State:
                 changes.append((name, key, now))
         return Snapshot(self._boot, frozenset(changes))
 
-    def origin(self, name: str, key: Any) -> Any:  # noqa: ANN401  (a table's value)
+    def origin(self, name: str, key: Any) -> Any:
         """What the table ``name`` held under ``key`` at boot; None for nothing. Known up to the last snapshot."""
         table: dict[Any, Any] = getattr(self, name)
         return self._origin.get((id(table), key), table.get(key))

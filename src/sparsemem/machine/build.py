@@ -55,18 +55,24 @@ def kernel_of(description: MachineDescription, version: str | None = None) -> tu
     text = version or description.kernel_release
     if text is None:
         text = DEFAULT_KERNEL
-        notes.append(Note(description.source, "", f"it does not tell its kernel; judged for {text} (choose with --kernel)"))
+        notes.append(
+            Note(description.source, "", f"it does not tell its kernel; judged for {text} (choose with --kernel)")
+        )
     arch = description.arch
     if arch is None:
         arch = "x86_64"
         notes.append(Note(description.source, "", "it does not tell its architecture; taken for x86_64"))
     try:
-        k = kernel(text, arch, description.page_size, description.levels if arch == "x86_64" and description.levels else 4)
+        k = kernel(
+            text, arch, description.page_size, description.levels if arch == "x86_64" and description.levels else 4
+        )
     except UsageError:
         if version is not None:
             raise
         k = kernel(DEFAULT_KERNEL, arch, description.page_size)
-        notes.append(Note(description.source, "", f"its kernel release {text!r} is not understood; judged for {DEFAULT_KERNEL}"))
+        notes.append(
+            Note(description.source, "", f"its kernel release {text!r} is not understood; judged for {DEFAULT_KERNEL}")
+        )
     if k.version.caveat:
         notes.append(Note(description.source, "kernel", k.version.caveat))
     return k, notes
@@ -156,7 +162,9 @@ def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes
         root = _from_boot_map(description)
     elif description.blocks and block_size:
         root = _from_blocks(description, block_size)
-        notes.append(Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known"))
+        notes.append(
+            Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known")
+        )
     else:
         raise InputError(
             "nothing in it tells where memory is",
@@ -268,7 +276,9 @@ def build(description: MachineDescription, version: str | None = None) -> Built:
         if operation is not None:
             mappings.append((fact.dev, machine.apply(operation)))
             if fact.mode == "unknown":
-                notes.append(Note(description.source, fact.dev, "its mode is not known; taken as mapped from end to end"))
+                notes.append(
+                    Note(description.source, fact.dev, "its mode is not known; taken as mapped from end to end")
+                )
     for dax in description.dax:
         operation = _dax_operation(dax, description.namespaces)
         if operation is not None:

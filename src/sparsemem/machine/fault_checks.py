@@ -73,13 +73,23 @@ def section_words(state: State) -> Found:
             if ms.usage is None:
                 yield "usage-freed", start, start + size, f"section {nr} is valid but has no usage map"
             if word & SECTION_MAP_MASK & ((1 << 64) - 1) != g.vmemmap_base:
-                yield "section-word-not-memmap", start, start + size, f"section {nr} codes an address that is not its memmap"
+                yield (
+                    "section-word-not-memmap",
+                    start,
+                    start + size,
+                    f"section {nr} codes an address that is not its memmap",
+                )
         elif word:
             yield "stale-section-word", start, start + size, f"section {nr} is gone but its word is {word:#x}"
     for kind, nr in state.misc.get("corrupted", frozenset()):
         start = nr << g.PFN_SECTION_SHIFT
         if kind == "boot-usage-freed":
-            yield "usage-freed", start, start + size, f"the usage of section {nr} lay in boot memory and was freed to the slab"
+            yield (
+                "usage-freed",
+                start,
+                start + size,
+                f"the usage of section {nr} lay in boot memory and was freed to the slab",
+            )
     if state.kernel.features.uninitialised_holes_in_last_section:
         yield from _uninitialised_hole(state)
 
@@ -93,7 +103,12 @@ def _uninitialised_hole(state: State) -> Found:
     ms = state.sections.get(end >> g.PFN_SECTION_SHIFT)
     if end & (g.PAGES_PER_SECTION - 1) and ms is not None and ms.section_mem_map & SECTION_IS_ONLINE:
         stop = (end | (g.PAGES_PER_SECTION - 1)) + 1
-        yield "uninitialised-hole", end, stop, "the last boot section ends in a hole whose struct pages were never initialised"
+        yield (
+            "uninitialised-hole",
+            end,
+            stop,
+            "the last boot section ends in a hole whose struct pages were never initialised",
+        )
 
 
 def device_mappings(state: State) -> Found:
@@ -109,7 +124,7 @@ def device_mappings(state: State) -> Found:
             yield from _lost(start, end, entries[key])
         for first, stop in pgmap.mapped:
             low, high = first >> g.PFN_SECTION_SHIFT, ((stop - 1) >> g.PFN_SECTION_SHIFT) + 1
-            for nr in (range(low, high) if not f.subsection_hotplug or high - low < 3 else (low, high - 1)):
+            for nr in range(low, high) if not f.subsection_hotplug or high - low < 3 else (low, high - 1):
                 users[nr] = users.get(nr, 0) + 1
             yield from _unbacked(state, first, stop)
             if not f.pfn_to_online_page_checks_subsection:
@@ -208,7 +223,9 @@ def blocks(state: State) -> Found:
     per_block = pages >> g.PFN_SECTION_SHIFT
     for pgmap in state.pgmaps.values():
         for first, stop in pgmap.mapped:
-            for block_id in {first // pages, (stop - 1) // pages} | _blocks_inside(state, first // pages, stop // pages):
+            for block_id in {first // pages, (stop - 1) // pages} | _blocks_inside(
+                state, first // pages, stop // pages
+            ):
                 if block_id in state.blocks:
                     low, high = max(first, block_id * pages), min(stop, (block_id + 1) * pages)
                     what = f"memory{block_id} is a memory block and holds device pages: it can never be offlined"
@@ -220,7 +237,12 @@ def blocks(state: State) -> Found:
             ms = state.sections.get(nr)
             if ms is None or not ms.section_mem_map & SECTION_MARKED_PRESENT:
                 start = nr << g.PFN_SECTION_SHIFT
-                yield "block-without-sections", start, start + g.PAGES_PER_SECTION, f"memory{block_id} exists, its section not"
+                yield (
+                    "block-without-sections",
+                    start,
+                    start + g.PAGES_PER_SECTION,
+                    f"memory{block_id} exists, its section not",
+                )
 
 
 def _blocks_inside(state: State, first: int, last: int) -> set[int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sparsemem.kernel.state import State
 from sparsemem.machine import fault_checks as checks
 from sparsemem.ranges import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sparsemem.kernel.state import State
 
 __all__ = ["FAULTS", "Fault", "FaultKind", "faults"]
 
@@ -45,7 +48,9 @@ FAULTS: dict[str, FaultKind] = {
         "error",
     ),
     "memmap-without-section": FaultKind(
-        "A memmap that is mapped belongs to sub-sections that are active.", "mm/sparse.c, section_deactivate()", "warning"
+        "A memmap that is mapped belongs to sub-sections that are active.",
+        "mm/sparse.c, section_deactivate()",
+        "warning",
     ),
     "usage-freed": FaultKind(
         "The usage of a boot section lives in boot memory and is never freed, and a valid section has one.",
@@ -106,7 +111,9 @@ FAULTS: dict[str, FaultKind] = {
         "The sections of a memory block that is all RAM are present.", "drivers/base/memory.c", "error"
     ),
     "resource-without-section": FaultKind(
-        "Busy System RAM in the iomem tree is backed by valid sections.", "mm/memory_hotplug.c, add_memory_resource()", "error"
+        "Busy System RAM in the iomem tree is backed by valid sections.",
+        "mm/memory_hotplug.c, add_memory_resource()",
+        "error",
     ),
     "altmap-leak": FaultKind("An altmap that nobody uses is gone.", "mm/memremap.c, memunmap_pages()", "warning"),
 }

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError
 from sparsemem.kernel.ioport import IORESOURCE_BUSY, IORESOURCE_SYSTEM_RAM, Resource
 from sparsemem.kernel.memory_block_size import memory_block_advise_max_size, memory_block_size_bytes
 from sparsemem.kernel.mm_init import boot_memory
 from sparsemem.kernel.state import State
-from sparsemem.spec import Kernel
 from sparsemem.spec.limits import mappable_range, zone_limits
 
+if TYPE_CHECKING:
+    from sparsemem.spec import Kernel
+
 __all__ = ["BootLayout", "boot"]
+
 
 @dataclass(frozen=True, slots=True)
 class BootLayout:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.state import LogLine, Snapshot, State
 from sparsemem.machine.layout import BootLayout, boot
 from sparsemem.machine.operations import Operation, parse_operation, perform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.state import LogLine, Snapshot, State
     from sparsemem.machine.faults import Fault
     from sparsemem.spec import Kernel
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel.ioport import (
     IORES_DESC_CXL,
@@ -11,11 +11,16 @@ from sparsemem.kernel.ioport import (
     IORES_DESC_SOFT_RESERVED,
     IORESOURCE_BUSY,
 )
-from sparsemem.kernel.state import State
 from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
 
-__all__ = ["attempts", "device_ranges"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.state import State
+    from sparsemem.machine.machine import Answer, Machine
+
+__all__ = ["attempts", "device_ranges", "map_unmapped"]
 
 _DEVICE = (
     IORES_DESC_PERSISTENT_MEMORY,
@@ -54,3 +59,17 @@ def attempts(state: State) -> Iterator[Operation]:
     devices = [r.end for r in device_ranges(state)]
     top = -(-max((*busy, *devices, 1 << 32)) // block_size) * block_size
     yield Operation("add_memory", (Range(top, top + block_size),))
+
+
+def map_unmapped(machine: Machine) -> list[Answer]:
+    """Map every persistent-memory range of the iomem tree that nothing is mapped in yet, as a driver would; the answers."""
+    state = machine.state
+    shift = state.kernel.geometry.PAGE_SHIFT
+    answers: list[Answer] = []
+    for res in state.iomem.children:
+        if res.desc not in (IORES_DESC_PERSISTENT_MEMORY, IORES_DESC_PERSISTENT_MEMORY_LEGACY):
+            continue
+        r = Range(res.start, res.end + 1)
+        if not any(Range(start << shift, end << shift).overlaps(r) for key in state.pgmaps for start, end in key):
+            answers.append(machine.apply(Operation("memremap_pages", (r,))))
+    return answers

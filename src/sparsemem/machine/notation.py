@@ -37,7 +37,9 @@ _ALIASES = {
     "soft": "Soft Reserved",
 }
 _UNSAFE = re.compile(r"[;,{}%\x00-\x1f\x7f]|^[ ]|[ ]$|#")
-_RANGE = re.compile(r"(0x[0-9a-fA-F]+|[0-9a-fA-F]+[KMGTPkmgtp]?(?:i?[Bb])?)([-+])(0x[0-9a-fA-F]+|[0-9a-fA-F]+[KMGTPkmgtp]?(?:i?[Bb])?)\Z")
+_RANGE = re.compile(
+    r"(0x[0-9a-fA-F]+|[0-9a-fA-F]+[KMGTPkmgtp]?(?:i?[Bb])?)([-+])(0x[0-9a-fA-F]+|[0-9a-fA-F]+[KMGTPkmgtp]?(?:i?[Bb])?)\Z"
+)
 _UNIT = re.compile(r"[KMGTPkmgtp](?:i?[Bb])?\Z")
 _TOKEN = re.compile(r"[{},]|[^{},]+")
 _START = re.compile(r"\s*v?\d+\.\d+[^;]*;")
@@ -150,7 +152,8 @@ def _parse_entries(text: str) -> tuple[Resource, ...]:
             new = _parse_entry(word, parent)
             if stack[-1] and stack[-1][-1].end >= new.start:
                 raise InputError(
-                    f"the entry {new.start:x}-{new.end:x} overlaps the one before it, or is not in order", where="layout line"
+                    f"the entry {new.start:x}-{new.end:x} overlaps the one before it, or is not in order",
+                    where="layout line",
                 )
             stack[-1].append(new)
     if len(stack) > 1:
@@ -201,13 +204,20 @@ def _parse_options(text: str, children: tuple[Resource, ...]) -> BootLayout:
                     raise ValueError(value)
                 options[key] = value
             else:
-                raise InputError(f"unknown option {word!r}", where="layout line", remedy="known are " + ", ".join(sorted(OPTIONS)))
+                raise InputError(
+                    f"unknown option {word!r}", where="layout line", remedy="known are " + ", ".join(sorted(OPTIONS))
+                )
         except ValueError:
             raise InputError(f"not a value: {word!r}", where="layout line") from None
     if children and children[-1].end > top:
         raise InputError(f"an entry ends above top={top:x}", where="layout line")
     return BootLayout(
-        iomem_resource(top, children), tuple(sorted(nodes)), block_size, hypervisor, tuple(sorted(options.items())), unmovable
+        iomem_resource(top, children),
+        tuple(sorted(nodes)),
+        block_size,
+        hypervisor,
+        tuple(sorted(options.items())),
+        unmovable,
     )
 
 
@@ -223,7 +233,9 @@ def _parse_kernel(text: str) -> Kernel:
         elif key in ("page", "levels") and value.isdecimal() and len(value) < 8:
             page, levels = (int(value), levels) if key == "page" else (page, int(value))
         else:
-            raise InputError(f"not understood: {word!r}", where="layout line", remedy='write "6.1 arm64 page=16384; ..."')
+            raise InputError(
+                f"not understood: {word!r}", where="layout line", remedy='write "6.1 arm64 page=16384; ..."'
+            )
     return kernel(words[0], arch, page, levels)
 
 
@@ -232,7 +244,9 @@ def parse_layout(line: str) -> tuple[Kernel, BootLayout, list[str]]:
     parts = [part.strip() for part in line.split(";")]
     if len(parts) < 2:
         raise InputError(
-            "not a layout line", where=line[:60], remedy='write "KERNEL; ENTRIES", for example "6.1; 0-4G ram, 4G+60M pmem"'
+            "not a layout line",
+            where=line[:60],
+            remedy='write "KERNEL; ENTRIES", for example "6.1; 0-4G ram, 4G+60M pmem"',
         )
     k = _parse_kernel(parts[0])
     children = _parse_entries(parts[1])

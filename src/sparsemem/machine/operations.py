@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from sparsemem.errors import UsageError
@@ -20,6 +19,9 @@ from sparsemem.kernel.resource import release_mem_region, request_mem_region
 from sparsemem.kernel.state import State, VmemAltmap
 from sparsemem.machine import sysfs
 from sparsemem.ranges import Range, format_range, parse_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["OPERATIONS", "Operation", "parse_operation", "perform", "store_operation"]
 
@@ -179,7 +181,9 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
 
 #: options that an operation takes -> how its value is checked
 _OPTIONS: dict[str, Callable[[str], object]] = {
-    "altmap": lambda text: [int(part) for part in text.split(":", 1)] if ":" in text else int("altmap wants RESERVE:FREE"),
+    "altmap": lambda text: (
+        [int(part) for part in text.split(":", 1)] if ":" in text else int("altmap wants RESERVE:FREE")
+    ),
     "device": str,
     "flags": lambda text: int(text, 0),
     "name": str,
@@ -233,7 +237,9 @@ def _check_option(text: str, key: str, value: str) -> None:
             raise UsageError(f"fail={value}: the number of the allocation, from 1", where=text)
         return
     if key not in _OPTIONS:
-        raise UsageError(f"no such option: {key}", where=text, remedy="one of " + ", ".join(sorted((*_OPTIONS, "fail"))))
+        raise UsageError(
+            f"no such option: {key}", where=text, remedy="one of " + ", ".join(sorted((*_OPTIONS, "fail")))
+        )
     try:
         _OPTIONS[key](value)
     except ValueError:

@@ -6,12 +6,15 @@ A path answers as the kernel's does: its text, or an errno. Nothing is written e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel import memory_block
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import State, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths", "show", "store", "writable"]
 
@@ -90,7 +93,9 @@ def listdir(state: State, path: str) -> list[str] | None:
     """The names in a directory, None when it is none."""
     path = _normal(path)
     if path == MEMORY:
-        extra = ("crash_hotplug", "hard_offline_page", "soft_offline_page") if state.kernel.features.crash_hotplug else ()
+        extra = (
+            ("crash_hotplug", "hard_offline_page", "soft_offline_page") if state.kernel.features.crash_hotplug else ()
+        )
         return sorted([*_TOP_FILES, *_TOP_OTHERS, *extra, *(f"memory{nr}" for nr in state.blocks)])
     found = _block(state, path)
     if found is not None and found[1] is None:
@@ -108,7 +113,12 @@ def exists(state: State, path: str) -> bool:
     found = _block(state, path)
     if found is not None:
         return found[1] is None or found[1] in _BLOCK_FILES
-    return path in _PROC or path in _parameters(state) or path in {f"{MEMORY}/{name}" for name in _TOP_FILES} or is_directory(state, path)
+    return (
+        path in _PROC
+        or path in _parameters(state)
+        or path in {f"{MEMORY}/{name}" for name in _TOP_FILES}
+        or is_directory(state, path)
+    )
 
 
 def writable(path: str) -> bool:

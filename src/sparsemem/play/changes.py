@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.mmzone import flag_names
-from sparsemem.kernel.resource import Resource
-from sparsemem.kernel.state import MemoryBlock, MemSection, Snapshot, State, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.resource import Resource
+    from sparsemem.kernel.state import MemoryBlock, MemSection, Snapshot, State, Zone
 
 __all__ = ["changes"]
 
@@ -41,7 +44,7 @@ def _describe(ms: MemSection | None, mapped: bool) -> str:
     return flags + usage
 
 
-def _sections(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> Iterator[str]:  # noqa: ANN401
+def _sections(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> Iterator[str]:
     mapped = state.kernel.features.subsection_hotplug
     runs: list[tuple[int, int, str, str]] = []
     for nr in sorted(keys):
@@ -58,7 +61,7 @@ def _sections(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -
         yield f"{name}: {now}" if was == "gone" else f"{name}: {was} -> {now}"
 
 
-def _blocks(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> Iterator[str]:  # noqa: ANN401
+def _blocks(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> Iterator[str]:
     def text(block: MemoryBlock | None) -> str:
         if block is None:
             return "gone"
@@ -70,7 +73,7 @@ def _blocks(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> 
             yield f"memory{nr}: {now}" if was == "gone" else f"memory{nr}: {was} -> {now}"
 
 
-def _zones(state: State, keys: list[Any], old: dict[Any, Any], origin: Any) -> Iterator[str]:  # noqa: ANN401
+def _zones(state: State, keys: list[Any], old: dict[Any, Any], origin: Any) -> Iterator[str]:
     def text(zone: Zone | None) -> str:
         if zone is None or not zone.spanned_pages:
             return "empty"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sparsemem.kernel.refusal import Refusal
-from sparsemem.machine.machine import Machine
-from sparsemem.machine.memory_devices import DeviceMemory, MemoryDevice, DimmRefusedError
+from typing import TYPE_CHECKING
+
+from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, MemoryDevice
 from sparsemem.machine.operations import Operation
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.refusal import Refusal
+    from sparsemem.machine.machine import Machine
 
 __all__ = ["DimmBoard", "PlugError"]
 

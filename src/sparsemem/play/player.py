@@ -8,19 +8,23 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sparsemem.kernel.refusal import Refusal, errno_name
-from sparsemem.kernel.state import LogLine
 from sparsemem.machine import sysfs
-from sparsemem.machine.machine import Machine
 from sparsemem.machine.operations import Operation, store_operation
 from sparsemem.play.dimm import DimmBoard, PlugError
-from sparsemem.play.scenario import Scenario
 from sparsemem.play.setup import set_up
-from sparsemem.play.shell import Command, Pipeline
 from sparsemem.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sparsemem.kernel.state import LogLine
+    from sparsemem.machine.machine import Machine
+    from sparsemem.play.scenario import Scenario
+    from sparsemem.play.shell import Command, Pipeline
 
 __all__ = ["Player", "StepResult", "play"]
 
@@ -73,7 +77,9 @@ class Player:
             code = self._run(command)
         number = self._refusal.errno if self._refusal else self._errno
         name = errno_name(number) if number and code else None
-        return StepResult(text, code, name, "".join(self._out), tuple(state.lines[lines:]), self._refusal if code else None)
+        return StepResult(
+            text, code, name, "".join(self._out), tuple(state.lines[lines:]), self._refusal if code else None
+        )
 
     def _run(self, command: Command) -> int:
         if command.operation is not None:

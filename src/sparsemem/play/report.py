@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.memory_block import valid_zones_show
 from sparsemem.kernel.mmzone import SECTION_MARKED_PRESENT, flag_names
-from sparsemem.kernel.state import State
-from sparsemem.machine.machine import Machine
-from sparsemem.play.player import StepResult
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import State
+    from sparsemem.machine.machine import Machine
+    from sparsemem.play.player import StepResult
 
 __all__ = ["machine_json", "step_json", "to_json"]
 
@@ -33,7 +35,9 @@ def _sections(state: State) -> list[dict[str, Any]]:
         if ms.section_mem_map & SECTION_MARKED_PRESENT:
             usage = f"{ms.usage.subsection_map:#x}" if mapped and ms.usage is not None else None
             start = f"{nr << g.PA_SECTION_SHIFT:#x}"
-            found.append({"nr": nr, "start": start, "flags": list(flag_names(ms.section_mem_map)), "subsection_map": usage})
+            found.append(
+                {"nr": nr, "start": start, "flags": list(flag_names(ms.section_mem_map)), "subsection_map": usage}
+            )
     return found
 
 

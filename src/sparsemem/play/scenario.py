@@ -76,7 +76,9 @@ def parse_scenario(text: str, name: str = "scenario", directory: Path | None = N
         raise InputError("not valid TOML", where=name, why=str(error) or "too deeply nested") from None
     _known(table, _TOP, name)
     if "machine" not in table or not isinstance(table["machine"], dict):
-        raise InputError("no [machine] table", where=name, remedy='add [machine] with memory = "512M", or layout = "..."')
+        raise InputError(
+            "no [machine] table", where=name, remedy='add [machine] with memory = "512M", or layout = "..."'
+        )
     steps = _typed(table, "steps", list, [], name)
     if not all(isinstance(step, str) for step in steps):
         raise InputError("steps must be a list of strings", where=name)
@@ -98,7 +100,7 @@ def _known(table: dict[str, Any], allowed: set[str], where: str) -> None:
             raise InputError(f"unknown key {key!r}", where=where, remedy="known are " + ", ".join(sorted(allowed)))
 
 
-def _typed(table: dict[str, Any], key: str, kind: type, default: Any, where: str) -> Any:  # noqa: ANN401  (TOML values)
+def _typed(table: dict[str, Any], key: str, kind: type, default: Any, where: str) -> Any:
     value = table.get(key, default)
     if value is not default and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
         names = {str: "a string", list: "a list", int: "a whole number", bool: "true or false"}
@@ -106,7 +108,7 @@ def _typed(table: dict[str, Any], key: str, kind: type, default: Any, where: str
     return value
 
 
-def _size(value: Any, key: str, where: str) -> int:  # noqa: ANN401  (TOML values)
+def _size(value: Any, key: str, where: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
     elif isinstance(value, str):

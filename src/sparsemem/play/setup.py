@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError, SparsememError
 from sparsemem.machine.build import DEFAULT_KERNEL, build
@@ -12,11 +13,13 @@ from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
 from sparsemem.machine.qemu import PmemDevice, start
 from sparsemem.play.dimm import DimmBoard
-from sparsemem.play.scenario import MachineTable, Scenario
-from sparsemem.ranges import Range
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
 from sparsemem.units import parse_size
+
+if TYPE_CHECKING:
+    from sparsemem.play.scenario import MachineTable, Scenario
+    from sparsemem.ranges import Range
 
 __all__ = ["set_up"]
 
@@ -33,7 +36,9 @@ def set_up(scenario: Scenario, kernel: str | None = None) -> tuple[Machine, Dimm
         return _q35(table, kernel_for(version or DEFAULT_KERNEL), scenario.name)
     if table.kind == "layout":
         own = parse_layout(table.source)[0]
-        override = None if version is None else kernel_for(version, scenario.arch or own.arch, own.page_size, own.levels)
+        override = (
+            None if version is None else kernel_for(version, scenario.arch or own.arch, own.page_size, own.levels)
+        )
         return parse_machine(table.source, kernel_override=override), None
     return _described(scenario, version), None
 
@@ -113,7 +118,10 @@ def _attach(machine: Machine, place: Range, region: int, *, maps_pages: bool) ->
     """
     name = f"namespace{region}.0"
     if maps_pages:
-        if machine.kernel.features.memremap_compat_align and (place.start | place.end) % machine.kernel.geometry.SUBSECTION_SIZE:
+        if (
+            machine.kernel.features.memremap_compat_align
+            and (place.start | place.end) % machine.kernel.geometry.SUBSECTION_SIZE
+        ):
             return
         if machine.apply(Operation("memremap_pages", (place,), options=(("owner", name),))).refusal is not None:
             return

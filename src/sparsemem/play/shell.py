@@ -1,4 +1,7 @@
-"""The little of a shell that steps need: words with quotes, ``>`` into a file, ``;``, ``&&`` and ``|``, ``for`` loops, globs on the attribute tree."""
+"""The little of a shell that steps need: words with quotes, ``>`` into a file, ``;``, ``&&`` and ``|``, ``for`` loops.
+
+Globs are expanded on the attribute tree, when the command runs.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ _PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its words, where its output goes (``append`` for ``>>``), and what joins it to the one before: ``;``, ``&&`` or ``|``."""
+    """One command: its words, where its output goes (``append`` for ``>>``), and what joins it to the one before.
+
+    ``after`` is ``;``, ``&&`` or ``|``.
+    """
 
     argv: tuple[str, ...]
     redirect: str | None = None
@@ -97,7 +103,9 @@ def parse_step(step: str) -> Pipeline:
                 raise InputError("> needs one file name")
             redirect, append = tokens[index], token == ">>"
         elif token and set(token) <= set(";&>|<"):
-            raise NotModelledError(f"the shell's {token} is not implemented", remedy="use plain commands, >, ;, && and |")
+            raise NotModelledError(
+                f"the shell's {token} is not implemented", remedy="use plain commands, >, ;, && and |"
+            )
         else:
             words.append(token)
         index += 1
@@ -113,7 +121,9 @@ def _command(words: list[str], redirect: str | None, append: bool, after: str) -
         operation = parse_operation(" ".join(words))
     elif name == "plug":
         if len(words) < 3 or not all(_PLACE.match(word) for word in words[3:]):
-            raise InputError("plug takes a name and a size", remedy="write: plug dimm0 128M, and if need be addr=, slot= or node=")
+            raise InputError(
+                "plug takes a name and a size", remedy="write: plug dimm0 128M, and if need be addr=, slot= or node="
+            )
         parse_size(words[2])
     elif name == "unplug":
         if len(words) != 2:

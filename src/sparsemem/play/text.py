@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from sparsemem.kernel.state import Snapshot
-from sparsemem.machine.machine import Machine
 from sparsemem.play.changes import changes
-from sparsemem.play.player import StepResult
 from sparsemem.spec.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.kernel.state import Snapshot
+    from sparsemem.machine.machine import Machine
+    from sparsemem.play.player import StepResult
 
 __all__ = ["final_lines", "step_lines"]
 

@@ -5,9 +5,17 @@ Linux kernel commit a08a2ae34613 ("mm,memory_hotplug: allocate memmap from the a
 
 from __future__ import annotations
 
-from sparsemem.kernel.state import State
+from typing import TYPE_CHECKING
 
-__all__ = ["memory_block_memmap_on_memory_pages", "memory_block_memmap_size", "mhp_memmap_on_memory", "mhp_supports_memmap_on_memory"]
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import State
+
+__all__ = [
+    "memory_block_memmap_on_memory_pages",
+    "memory_block_memmap_size",
+    "mhp_memmap_on_memory",
+    "mhp_supports_memmap_on_memory",
+]
 
 
 def mhp_memmap_on_memory(state: State) -> bool:

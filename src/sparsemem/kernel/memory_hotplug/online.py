@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsemem.kernel.memory_hotplug.zones import (
     ZONE_MOVABLE,
     adjust_present_page_count,
@@ -14,9 +16,18 @@ from sparsemem.kernel.mmzone import SECTION_IS_EARLY
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import walk_system_ram_range
 from sparsemem.kernel.sparse import offline_mem_sections, online_mem_sections
-from sparsemem.kernel.state import State
 
-__all__ = ["mhp_deinit_memmap_on_memory", "mhp_init_memmap_on_memory", "offline_pages", "online_pages", "policy_zone", "populated_zone"]
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import State
+
+__all__ = [
+    "mhp_deinit_memmap_on_memory",
+    "mhp_init_memmap_on_memory",
+    "offline_pages",
+    "online_pages",
+    "policy_zone",
+    "populated_zone",
+]
 
 
 def _check_online_span(state: State, pfn: int, nr_pages: int) -> None:
@@ -55,7 +66,7 @@ def _build_all_zonelists(state: State) -> None:
 
 def policy_zone(state: State) -> str:
     """The highest zone below Movable that ever had pages; it never goes back. Remembered in ``misc["policy_zone"]``."""
-    names = [name for name, _ in state.misc["zone_limits"]]
+    names: list[str] = [name for name, _ in state.misc["zone_limits"]]
     best: int = state.misc.get("policy_zone", 0)
     for (_, name), zone in state.zones.items():
         if zone.present_pages and name in names:

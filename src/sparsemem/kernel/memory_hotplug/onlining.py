@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsemem.kernel.memory_block import device_offline, device_online, walk_memory_blocks
 from sparsemem.kernel.memory_hotplug.zones import ZONE_MOVABLE
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.state import State
+
+if TYPE_CHECKING:
+    from sparsemem.kernel.state import State
 
 __all__ = ["device_offline_each", "online_memory_blocks", "reonline"]
 

@@ -101,7 +101,7 @@ def _check_altmap(state: State, pfn: int, nr_pages: int, altmap: int) -> None:
         state.put(state.altmaps, altmap, entry._replace(alloc=0))
 
 
-def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | None = None) -> None:  # noqa: N807
+def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | None = None) -> None:
     """Add ``[pfn, pfn + nr_pages)`` section by section; stops at the first refusal.
 
     What was added before the refused section **stays**: no version rolls back. Up to v5.2 the range is widened to whole
@@ -125,7 +125,11 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
     check_pfn_span(state, pfn, nr_pages, "add")
     while pfn < end_pfn:
         step = min(end_pfn, (pfn | (g.PAGES_PER_SECTION - 1)) + 1) - pfn
-        if step == g.PAGES_PER_SECTION and end_pfn - pfn >= 16 * step and _add_run(state, pfn >> shift, end_pfn >> shift, altmap):
+        if (
+            step == g.PAGES_PER_SECTION
+            and end_pfn - pfn >= 16 * step
+            and _add_run(state, pfn >> shift, end_pfn >> shift, altmap)
+        ):
             step = (end_pfn - pfn) & ~(g.PAGES_PER_SECTION - 1)
         else:
             sparse_add_section(state, nid, pfn, step, altmap)
@@ -150,7 +154,7 @@ def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
     return True
 
 
-def __remove_pages(state: State, pfn: int, nr_pages: int, altmap: int | None = None) -> None:  # noqa: N807
+def __remove_pages(state: State, pfn: int, nr_pages: int, altmap: int | None = None) -> None:
     """Remove a range section by section. A misaligned range is not removed at all: a warning, no error (v5.3+).
 
     Up to v5.2 a misaligned range is a BUG; the pieces come here widened to sections.
@@ -159,7 +163,9 @@ def __remove_pages(state: State, pfn: int, nr_pages: int, altmap: int | None = N
     end_pfn = pfn + nr_pages
     if not f.subsection_hotplug:
         if (pfn | nr_pages) & (g.PAGES_PER_SECTION - 1):
-            raise Refusal(14, "__remove_pages", "section-span-alignment", ("kernel BUG at mm/memory_hotplug.c",), crash=True)
+            raise Refusal(
+                14, "__remove_pages", "section-span-alignment", ("kernel BUG at mm/memory_hotplug.c",), crash=True
+            )
         for nr in range(pfn >> g.PFN_SECTION_SHIFT, end_pfn >> g.PFN_SECTION_SHIFT):
             sparse_remove_one_section(state, nr, altmap)
         return

@@ -267,12 +267,16 @@ def _auto_movable_zone_for_pfn(state: State, nid: int, group: int | None, pfn: i
     wanted -= online
     if not _auto_movable_can_online_movable(state, None, group, wanted):
         return kernel_zone
-    if state.misc.get("auto_movable_numa_aware", True) and not _auto_movable_can_online_movable(state, nid, group, wanted):
+    if state.misc.get("auto_movable_numa_aware", True) and not _auto_movable_can_online_movable(
+        state, nid, group, wanted
+    ):
         return kernel_zone
     return ZONE_MOVABLE
 
 
-def zone_for_pfn_range(state: State, online_type: str, nid: int, group: int | None, start_pfn: int, nr_pages: int) -> str:
+def zone_for_pfn_range(
+    state: State, online_type: str, nid: int, group: int | None, start_pfn: int, nr_pages: int
+) -> str:
     """The zone that the range is onlined to. ``online_type`` is online, online_kernel or online_movable.
 
     "online" inherits a zone that alone intersects the range; else it is a kernel zone, or Movable with ``movable_node``.

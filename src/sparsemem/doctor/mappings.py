@@ -1,0 +1,132 @@
+"""Device memory that this kernel refuses to map, and what it would do with what is not mapped yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.doctor.rules import finding, finding_id, remedies_for
+from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
+from sparsemem.ranges import Range
+from sparsemem.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.doctor.context import Context
+    from sparsemem.doctor.devices import Device
+    from sparsemem.doctor.finding import Finding
+    from sparsemem.doctor.verdict import Verdict
+
+__all__ = ["mappings", "neighbours", "steps"]
+
+
+def mappings(ctx: Context) -> Iterator[Finding]:
+    """Every device range: refused, cut, or fine. The fine ones say nothing here."""
+    old = not ctx.kernel.features.subsection_hotplug
+    for device in ctx.devices:
+        verdict = judge(ctx, device)
+        if verdict.refused:
+            yield _refused(ctx, device, verdict, old)
+        elif any(verdict.padding):
+            yield _cut(ctx, device, verdict)
+
+
+def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Finding:
+    assert verdict.rule is not None
+    topic = finding_id(verdict.rule)
+    answer = f"-{verdict.errno} from {verdict.function}()"
+    if ctx.own_kernel and device.live and device.kind in ("namespace", "dax"):
+        return finding(
+            "model-disagrees", "notice",
+            f"{device.name} is in use, though by the rules of {ctx.kernel} mapping it is refused ({answer}). "
+            "A distribution's kernel may carry later fixes, or an address here is not what the machine has: cannot tell which.",
+            verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno, kernel_says=verdict.log,
+            capacity=device.range.size,
+        )  # fmt: skip
+    severity = "error" if device.live else "warning"
+    if device.live:
+        what = f"{device.name} can not be mapped: {answer}. It has no struct pages, and what needs them does not come up."
+    else:
+        what = f"{device.name} is not mapped; mapping it whole would be refused: {answer}."
+    if any(verdict.padding):
+        what += f" Before that, {format_size(sum(verdict.padding))} would be cut off at its ends."
+    namespace = device.name if device.kind == "namespace" else None
+    return finding(
+        topic, severity, what, verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno,
+        kernel_says=verdict.log, capacity=device.range.size, lost=device.live,
+        remedies=remedies_for(topic, old=old, device=namespace),
+    )  # fmt: skip
+
+
+def _cut(ctx: Context, device: Device, verdict: Verdict) -> Finding:
+    start, end = verdict.padding
+    r = device.range
+    lost = tuple(each for each in (Range(r.start, r.start + start), Range(r.end - end, r.end)) if each.size)
+    where = " and ".join(word for word, size in (("start", start), ("end", end)) if size)
+    what = (
+        f"A namespace over all of {device.name} loses {format_size(start + end)} at its {where}, since it shares a section with RAM "
+        "or with another region."
+    )
+    if start:
+        what += " With its start cut, direct access (DAX) is off although block I/O works."
+    beside_ram = any(ctx.ram.touches(Range(each.start // ctx.section * ctx.section, -(-each.end // ctx.section) * ctx.section))
+                     for each in lost)  # fmt: skip
+    topic = "ram-beside-device" if beside_ram else "devices-share-section"
+    return finding(
+        topic, "warning", what, "section-padding", ranges=lost, devices=(device.name,), kernel_says=verdict.log,
+        capacity=start + end, lost=True, remedies=remedies_for(topic, old=True),
+    )  # fmt: skip
+
+
+def neighbours(ctx: Context) -> Iterator[Finding]:
+    """Two ranges in one section, neither mapped yet, on a kernel without sub-sections: map one after the other, and see."""
+    if ctx.kernel.features.subsection_hotplug:
+        return
+    waiting = [device for device in ctx.devices if device.maps and device.kind != "mapping" and device.answer is None]
+    for left, right in zip(waiting, waiting[1:], strict=False):
+        if left.range.end > right.range.start or left.range.end // ctx.section != right.range.start // ctx.section:
+            continue
+        first, second = judge(ctx, left), judge(ctx, right)
+        if first.refused or second.refused or left.range.end % ctx.section == 0:
+            continue
+        rests = [Range(d.range.start + v.padding[0], d.range.end - v.padding[1]) for d, v in ((left, first), (right, second))]
+        if rests[0].end // ctx.section != rests[1].start // ctx.section or rests[0].end % ctx.section == 0:
+            continue
+        yield _pair(ctx, left, right, rests)
+
+
+def _pair(ctx: Context, left: Device, right: Device, rests: list[Range]) -> Finding:
+    from sparsemem.machine.operations import Operation
+
+    ctx.machine.apply(Operation("memremap_pages", (rests[0],)))
+    verdict = try_mapping(ctx, rests[1], right.name)
+    ctx.machine.undo()
+    edge = rests[0].end // ctx.section * ctx.section
+    shared = Range(edge, edge + ctx.section)
+    if verdict.refused:
+        what = f"{left.name} and {right.name} share a section: with {left.name} mapped, {right.name} is refused (-{verdict.errno})."
+    else:
+        what = f"{left.name} and {right.name} share a section and would share its page array: destroying one breaks the other."
+    return finding(
+        "devices-share-section", "warning", what, verdict.rule or "section-exists", ranges=(shared,),
+        devices=(left.name, right.name), errno=verdict.errno, kernel_says=verdict.log, capacity=ctx.section,
+        remedies=remedies_for("devices-share-section", old=True),
+    )  # fmt: skip
+
+
+def steps(ctx: Context) -> Iterator[Finding]:
+    """The operations of a layout line that its kernel refused."""
+    old = not ctx.kernel.features.subsection_hotplug
+    for text, answer in ctx.answers:
+        verdict = answer_verdict(answer)
+        if verdict.rule is None:
+            continue
+        topic = finding_id(verdict.rule)
+        ranges = answer.operation.ranges
+        if not ranges and answer.operation.block is not None:
+            at = answer.operation.block * ctx.block_size
+            ranges = (Range(at, at + ctx.block_size),)
+        yield finding(
+            topic, "error", f"Refused: {text}: -{verdict.errno} from {verdict.function}().", verdict.rule, ranges=ranges,
+            errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges), remedies=remedies_for(topic, old=old),
+        )  # fmt: skip

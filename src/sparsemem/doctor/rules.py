@@ -1,0 +1,97 @@
+"""From a refused mapping to a finding: which topic it is, and what helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.doctor.finding import Finding, Remedy
+from sparsemem.spec.rules import RULES
+
+if TYPE_CHECKING:
+    from sparsemem.ranges import Range
+
+__all__ = ["BACK_UP", "NEWER_KERNEL", "finding", "finding_id", "remedies_for"]
+
+_IDS = {
+    "mixed-region": "ram-beside-device",
+    "ram-region": "ram-beside-device",
+    "conflicting-mapping": "devices-share-section",
+    "section-exists": "devices-share-section",
+    "subsection-overlap": "devices-share-section",
+    "pfn-span-alignment": "subsection-misaligned",
+    "vmemmap-alignment": "subsection-misaligned",
+    "altmap-invalid": "namespace-misaligned",
+    "compat-align": "namespace-misaligned",
+    "namespace-alignment": "namespace-misaligned",
+    "info-block-alignment": "namespace-misaligned",
+    "info-block-capacity": "namespace-misaligned",
+    "block-alignment": "dimm-misaligned",
+    "removal-alignment": "dimm-misaligned",
+}
+
+BACK_UP = Remedy("Save the data first: making a namespace anew loses it.")
+NEWER_KERNEL = Remedy("Boot kernel 5.3 or later: there the unit is a sub-section of 2 MiB. Ask first what it would do:",
+                      ("sparsemem", "doctor", "--kernel", "6.1"))  # fmt: skip
+_MOVE_BORDER = Remedy("Or move the border between RAM and device memory to a multiple of the section size (memmap=, firmware).")
+_ALIGN_2M = Remedy("Start and end the range on multiples of 2 MiB: change memmap=, the firmware's map, or the size of the image.")
+_REMAKE = Remedy("Then make it anew, with a legal size.", ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE"))
+_SECTOR = Remedy("Or use it without struct pages, in sector mode.", ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE", "-m", "sector"))
+
+
+def finding_id(rule: str) -> str:
+    """The topic of a rule that refuses; the rule's own id where there is no better one."""
+    return _IDS.get(rule, rule)
+
+
+def remedies_for(topic: str, *, old: bool, device: str | None = None) -> tuple[Remedy, ...]:
+    """What helps. ``old``: this kernel knows no sub-sections; ``device``: the namespace that a command is for."""
+    if topic in ("ram-beside-device", "mixed-section-online-page"):
+        first = NEWER_KERNEL if old else Remedy("Boot kernel 5.12 or later.", ("uname", "-r"))
+        return (first, _MOVE_BORDER) if old or topic == "mixed-section-online-page" else (_MOVE_BORDER,)
+    if topic == "devices-share-section":
+        return (NEWER_KERNEL, _named(_SECTOR, device)) if old else (_ALIGN_2M,)
+    if topic == "namespace-misaligned":
+        return (BACK_UP, _named(_REMAKE, device)) if device is not None else (_ALIGN_2M,)
+    return (_ALIGN_2M,) if topic == "subsection-misaligned" else ()
+
+
+def _named(remedy: Remedy, device: str | None) -> Remedy:
+    if device is None:
+        return Remedy(remedy.why)
+    return Remedy(remedy.why, tuple(device if word == "NAMESPACE" else word for word in remedy.argv))
+
+
+def finding(
+    id: str,  # noqa: A002
+    severity: str,
+    what: str,
+    rule: str | None,
+    *,
+    why: str = "",
+    ranges: tuple[Range, ...] = (),
+    devices: tuple[str, ...] = (),
+    errno: str | None = None,
+    kernel_says: tuple[str, ...] = (),
+    capacity: int | None = None,
+    lost: bool = False,
+    remedies: tuple[Remedy, ...] = (),
+    source: str = "",
+) -> Finding:
+    """A finding whose reason is a rule of ``spec.rules``; ``why`` replaces the rule's text where that says too little."""
+    known = RULES.get(rule or "")
+    return Finding(
+        id=id,
+        severity=severity,
+        what=what,
+        why=why or (known.text if known is not None else ""),
+        kernels=known.kernels if known is not None else "every kernel",
+        ranges=ranges,
+        devices=devices,
+        rule=rule,
+        errno=errno,
+        kernel_says=kernel_says,
+        capacity=capacity,
+        lost=lost,
+        remedies=remedies,
+        source=source or (known.source if known is not None else ""),
+    )
