@@ -79,7 +79,7 @@ def command(
     return 0
 
 
-def _scene(machine: str | None, sysroot: str | None, kernel: str | None, mapped: bool | None):
+def _scene(machine: str | None, sysroot: str | None, kernel: str | None, mapped: bool | None) -> Scene:
     from sparsemem.draw import build_scene
     from sparsemem.machine.moves import map_unmapped
 

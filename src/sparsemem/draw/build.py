@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparsemem.draw.fold import fold
 from sparsemem.draw.owners import Devices, Piece, Ram, overlapping, unmapped_claims
+from sparsemem.draw.runs import Run, absent_between, present_runs
 from sparsemem.draw.scene import BlockInfo, FaultMark, Owner, Row, Scene
-from sparsemem.kernel.mmzone import SECTION_HAS_MEM_MAP, SECTION_IS_EARLY, SECTION_MARKED_PRESENT, flag_names
-from sparsemem.kernel.state import MemoryBlock, MemSection
+from sparsemem.kernel.mmzone import SECTION_IS_EARLY, flag_names
 from sparsemem.ranges import Range
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
-    from sparsemem.kernel.state import State
+    from collections.abc import Iterable, Iterator
+
+    from sparsemem.kernel.state import MemoryBlock, MemSection, State
 
 __all__ = ["FaultLike", "build_scene"]
 
-_PRESENT = SECTION_MARKED_PRESENT | SECTION_HAS_MEM_MAP
 #: fixed owners, in the order in which masks are laid over each other
 _FIXED = {
     "ram": "System RAM", "ram-offline": "System RAM", "hot": "System RAM", "hot-offline": "System RAM",
@@ -42,9 +42,6 @@ class FaultLike(Protocol):
     def range(self) -> Range: ...
     @property
     def what(self) -> str: ...
-
-
-Run = tuple[int, int, MemSection | None, MemoryBlock | None]
 
 
 class _Builder:
@@ -71,8 +68,6 @@ class _Builder:
         self.widest_fault = max((f.range.size for f in self.faults), default=0)
         self.fault_starts = [f.range.start for f in self.faults]
 
-    # -- runs
-
     def breaks(self) -> set[int]:
         """Section numbers at which a run must not go on: something changes there that the section's word does not show."""
         shift = self.g.PA_SECTION_SHIFT
@@ -84,46 +79,6 @@ class _Builder:
             if edge & (self.g.SECTION_SIZE - 1):
                 found.add((edge >> shift) + 1)
         return found
-
-    def runs(self, breaks: set[int]) -> Iterator[Run]:
-        """``(first, count, section, block)`` of equal neighbours, absent sections left out."""
-        sections, blocks, per_block = self.state.sections, self.state.blocks, self.per_block
-        first = previous = -2
-        run_ms = MemSection(0, None)
-        run_block: MemoryBlock | None = None
-        for nr in sorted(sections):
-            ms = sections[nr]
-            if not ms.section_mem_map & _PRESENT:
-                continue
-            block = blocks.get(nr // per_block)
-            if (
-                nr == previous + 1
-                and (ms is run_ms or ms == run_ms)
-                and (block is run_block or _same_block(block, run_block))
-                and nr not in breaks
-            ):
-                previous = nr
-                continue
-            if first >= 0:
-                yield first, previous + 1 - first, run_ms, run_block
-            first = previous = nr
-            run_ms, run_block = ms, block
-        if first >= 0:
-            yield first, previous + 1 - first, run_ms, run_block
-
-    def gaps(self, runs: Iterable[Run], breaks: set[int]) -> Iterator[Run]:
-        """The runs with what is absent between them, up to the end of the last claim."""
-        cuts = sorted(breaks)
-        at = 0
-        for run in runs:
-            yield from _absent(at, run[0], cuts)
-            yield run
-            at = run[0] + run[1]
-        claimed = max((end for _, end, _ in self.claims), default=0)
-        last = min(-(-claimed // self.g.SECTION_SIZE), self.g.NR_MEM_SECTIONS)
-        yield from _absent(at, last, cuts)
-
-    # -- one run
 
     def owner(self, kind: str, name: str | None = None) -> int:
         """The index of a fixed owner."""
@@ -149,7 +104,9 @@ class _Builder:
             low, high = first // self.per_block, (first + count - 1) // self.per_block
             info = BlockInfo(low, high, block.state, block.zone, block.nid, block.early)
             if block.nr_vmemmap_pages:
-                notes.append(f"each block holds its own memmap: {format_size(block.nr_vmemmap_pages * self.g.PAGE_SIZE)}")
+                notes.append(
+                    f"each block holds its own memmap: {format_size(block.nr_vmemmap_pages * self.g.PAGE_SIZE)}"
+                )
         return Row(first, count, where, True, flag_names(word), cells, (), info, claims, tuple(notes), faults)
 
     def _claimed(self, where: Range) -> Iterable[Piece]:
@@ -166,7 +123,9 @@ class _Builder:
         kind = ("ram" if boot else "hot") + ("" if block is None or block.state == "online" else "-offline")
         return self.owner(kind, self.ram.name_at(first * self.g.SECTION_SIZE) if not boot else None)
 
-    def _mapped(self, first: int, ms: MemSection, block: MemoryBlock | None) -> tuple[tuple[tuple[int, int], ...], list[str]]:
+    def _mapped(
+        self, first: int, ms: MemSection, block: MemoryBlock | None
+    ) -> tuple[tuple[tuple[int, int], ...], list[str]]:
         """Cells of a section with a sub-section map."""
         full = self.full
         early = bool(ms.section_mem_map & SECTION_IS_EARLY)
@@ -231,7 +190,9 @@ class _Builder:
                 whole = Range(first * size, (first + count) * size)
                 own = sum(part.size for r in owner.ranges if (part := r.intersect(whole)) is not None)
                 if own < whole.size:
-                    notes.append(f"{owner.name} has {_size(own)} of {format_size(whole.size)}, rounded out to whole sections")
+                    notes.append(
+                        f"{owner.name} has {_size(own)} of {format_size(whole.size)}, rounded out to whole sections"
+                    )
         if not users:
             return ((self.owner("residue"), 1),), notes
         return ((users[0] if len(users) == 1 else self.owner("conflict"), 1),), notes
@@ -255,20 +216,6 @@ class _Builder:
 
 def _size(size: int) -> str:
     return format_size(size) if size else "nothing"
-
-
-def _same_block(a: MemoryBlock | None, b: MemoryBlock | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return a == b or a._replace(group=None) == b._replace(group=None)
-
-
-def _absent(low: int, high: int, cuts: list[int]) -> Iterator[Run]:
-    while low < high:
-        at = bisect_right(cuts, low)
-        stop = min(cuts[at], high) if at < len(cuts) else high
-        yield low, stop - low, None, None
-        low = stop
 
 
 def _memmap(state: State) -> tuple[tuple[str, int], ...]:
@@ -312,7 +259,9 @@ def build_scene(
     breaks = builder.breaks()
     if window is not None:
         breaks |= {window.start // g.SECTION_SIZE, -(-window.end // g.SECTION_SIZE)}
-    runs = builder.gaps(builder.runs(breaks), breaks)
+    claimed = max((end for _, end, _ in builder.claims), default=0)
+    last = min(-(-claimed // g.SECTION_SIZE), g.NR_MEM_SECTIONS)
+    runs = absent_between(present_runs(state, builder.per_block, breaks), breaks, last)
     rows = [builder.row(run) for run in runs]
     if window is not None:
         rows = [row for row in rows if row.range.overlaps(window)]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sparsemem.draw.fold import joined
 from sparsemem.draw.owners import KEYS
 from sparsemem.draw.scene import Owner, Row, Scene
 from sparsemem.ranges import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Comparison", "Pair", "compare"]
 
@@ -165,7 +169,7 @@ def compare(left: Scene, right: Scene) -> Comparison:
     edges = sorted(cuts)
     pairs: list[Pair] = []
     at = [0, 0]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         a, at[0] = _side(left, at[0], low, high)
         b, at[1] = _side(right, at[1], low, high)
         pairs.append(Pair(Range(low, high), a, b, _same(scenes, a, b)))

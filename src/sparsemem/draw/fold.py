@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparsemem.ranges import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sparsemem.draw.scene import BlockInfo, Row, Scene
 
 __all__ = ["fold", "joined"]

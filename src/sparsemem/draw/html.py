@@ -47,7 +47,9 @@ def _tables(scene: Scene, limit: int) -> str:
         faults = ((f.kind, format_range(f.range), f.severity, f.what) for f in scene.faults[:limit])
         parts.append(_table(("kind", "addresses", "severity", "what"), faults))
     parts.append("<h3>Owners</h3>\n")
-    parts.append(_table(("letter", "name", "what"), ((owner.key, owner.name, said) for owner, said in words.legend(scene))))
+    parts.append(
+        _table(("letter", "name", "what"), ((owner.key, owner.name, said) for owner, said in words.legend(scene)))
+    )
     parts.append("<h3>Sections</h3>\n")
     nodes = len({row.block.nid for row in scene.rows if row.block}) > 1
     rows = (
@@ -72,10 +74,10 @@ def html_page(picture: Scene | Comparison, *, limit: int) -> str:
     """The page; it parses as XML too."""
     if isinstance(picture, Comparison):
         title = "Memory sections: " + " beside ".join(picture.labels)
-        scenes = (picture.left, picture.right)
+        scenes = [picture.left, picture.right]
     else:
         title = "Memory sections of " + (picture.title or f"Linux {picture.kernel} {picture.arch}")
-        scenes = (picture,)
+        scenes = [picture]
     tables = "".join(_tables(scene, limit) for scene in scenes)
     return (
         '<!DOCTYPE html>\n<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sparsemem.draw.compare import Comparison
 from sparsemem.draw.palette import ABSENT, CLAIM, MIXED
 from sparsemem.draw.scene import Owner, Row, Scene
 from sparsemem.ranges import Range
 from sparsemem.units import GIB, MIB, TIB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparsemem.draw.compare import Comparison
 
 __all__ = ["CellLine", "Piece", "Side", "cell_lines", "overview", "place"]
 
@@ -64,7 +67,9 @@ def _stretches(picture: Scene | Comparison) -> list[tuple[tuple[Side, ...], Rang
 
 
 def _chunk(chunk: list[tuple[tuple[Side, ...], Range]]) -> tuple[tuple[Side, ...], Range]:
-    sides = tuple(each[0] if len(set(each)) == 1 else _MIXED for each in zip(*(sides for sides, _ in chunk), strict=True))
+    sides = tuple(
+        each[0] if len(set(each)) == 1 else _MIXED for each in zip(*(sides for sides, _ in chunk), strict=True)
+    )
     return sides, Range(chunk[0][1].start, chunk[-1][1].end)
 
 

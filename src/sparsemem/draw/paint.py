@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sparsemem.draw.compare import Comparison
-from sparsemem.draw.scene import Scene
+
+if TYPE_CHECKING:
+    from sparsemem.draw.scene import Scene
 
 __all__ = ["paint_html", "paint_svg", "paint_text"]
 

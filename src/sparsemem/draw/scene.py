@@ -93,7 +93,9 @@ class Row:
     @property
     def detailed(self) -> bool:
         """Worth its own picture: mixed or partly filled sections, and whatever has a remark."""
-        return self.present and (len(self.cells) > 1 or bool(self.notes) or any(f.range.start >= self.range.start for f in self.faults))
+        return self.present and (
+            len(self.cells) > 1 or bool(self.notes) or any(f.range.start >= self.range.start for f in self.faults)
+        )
 
 
 @dataclass(frozen=True, slots=True)

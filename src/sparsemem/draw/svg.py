@@ -46,7 +46,16 @@ class _Canvas:
             self.text(x, self.y - 5, line, cls)
 
     def box(
-        self, x: float, y: float, width: float, height: float, kind: str, owner: Owner | None, tip: str, *, letter: bool = True
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        kind: str,
+        owner: Owner | None,
+        tip: str,
+        *,
+        letter: bool = True,
     ) -> None:
         """A stretch of one owner with its letter and a tooltip."""
         cls = css_class(kind, owner.number if owner else -1)
@@ -55,7 +64,13 @@ class _Canvas:
         if hatched(kind):
             self.parts.append(f'<rect {frame} fill="url(#sm-hatch)"/>')
         if letter and width >= 8 and kind not in _BLANK:
-            self.text(x + width / 2, y + height / 2 + 4, glyph(kind, owner, False), f"{cls}-t sm-letter", ' text-anchor="middle"')
+            self.text(
+                x + width / 2,
+                y + height / 2 + 4,
+                glyph(kind, owner, False),
+                f"{cls}-t sm-letter",
+                ' text-anchor="middle"',
+            )
         self.parts.append("</g>")
 
 
@@ -66,7 +81,15 @@ def _overview(canvas: _Canvas, pieces: list[Piece], side: int, x: float, width: 
         kind, owner = piece.sides[side]
         wide = unit * piece.columns
         what = words.short(owner) if owner else PSEUDO[kind]
-        canvas.box(at, y, wide - 1, 26, kind, owner, f"{format_range(piece.range)} {words.size_words(piece.range.size)}: {what}")
+        canvas.box(
+            at,
+            y,
+            wide - 1,
+            26,
+            kind,
+            owner,
+            f"{format_range(piece.range)} {words.size_words(piece.range.size)}: {what}",
+        )
         label = place(piece.range.start)
         if at >= free:
             canvas.text(at, y + 40, label, "sm-dim")
@@ -82,7 +105,12 @@ def _cells(canvas: _Canvas, scene: Scene, row: Row, x: float, cell: float) -> No
         owner = scene.owners[row.cells[0][0]]
         tip = f"{format_range(row.range)}: {words.short(owner)}"
         canvas.box(x, canvas.y, span, _HEIGHT, owner.kind, owner, tip, letter=False)
-        canvas.text(x + 12, canvas.y + 13, f"{words.short(owner)}, the whole section", f"{css_class(owner.kind, owner.number)}-t")
+        canvas.text(
+            x + 12,
+            canvas.y + 13,
+            f"{words.short(owner)}, the whole section",
+            f"{css_class(owner.kind, owner.number)}-t",
+        )
         canvas.y += _HEIGHT + 6
         return
     for line in cell_lines(row, min(64, total), fold=total > 64):
@@ -99,7 +127,8 @@ def _cells(canvas: _Canvas, scene: Scene, row: Row, x: float, cell: float) -> No
             canvas.box(left, canvas.y, x + (last + 1) * cell + last // 8 * _GAP - left, _HEIGHT, owner.kind, owner, tip)
             at += units
         marks = "".join(
-            f"M{x + column * cell + (column - 1) // 8 * _GAP:g} {canvas.y:g}v{_HEIGHT}" for column in range(1, sum(n for _, n in line.runs))
+            f"M{x + column * cell + (column - 1) // 8 * _GAP:g} {canvas.y:g}v{_HEIGHT}"
+            for column in range(1, sum(n for _, n in line.runs))
         )
         canvas.parts.append(f'<path class="sm-tick" d="{marks}"/>')
         if total > 64:
@@ -114,7 +143,9 @@ def _remarks(canvas: _Canvas, row: Row, x: float, width: float, told: set[FaultM
     for fault in row.faults[:6]:
         again = fault in told
         told.add(fault)
-        canvas.paragraph(x, f"! {fault.kind}" + (", as above" if again else f": {fault.what}"), width, f"sm-{fault.severity}")
+        canvas.paragraph(
+            x, f"! {fault.kind}" + (", as above" if again else f": {fault.what}"), width, f"sm-{fault.severity}"
+        )
     if len(row.faults) > 6:
         canvas.paragraph(x, f"! and {len(row.faults) - 6} more here", width, "sm-error")
 
@@ -230,7 +261,9 @@ def _comparison(canvas: _Canvas, comparison: Comparison, limit: int) -> None:
             fuller = 1 if scenes[0].has_map and not scenes[1].has_map else 0
             row, scene = sides[fuller][0], scenes[fuller]
             said = words.describe(scene, row, _nodes(scene))
-            canvas.paragraph(_MARGIN, f"{words.section_words(row)} {format_range(pair.range)} both: {said}", 2 * width, "sm-dim")
+            canvas.paragraph(
+                _MARGIN, f"{words.section_words(row)} {format_range(pair.range)} both: {said}", 2 * width, "sm-dim"
+            )
             canvas.y += 3
             continue
         number = f"{words.section_words(sides[0][0])} " if len(pair.left) == len(pair.right) == 1 else ""

@@ -21,7 +21,9 @@ def hatched(kind: str) -> bool:
 
 
 def _classes(dark: bool) -> str:
-    pairs = [(kind, -1) for kind in (*KINDS, *PSEUDO) if kind != "device"] + [("device", n) for n in range(_DEVICE_COLOURS)]
+    pairs = [(kind, -1) for kind in (*KINDS, *PSEUDO) if kind != "device"] + [
+        ("device", n) for n in range(_DEVICE_COLOURS)
+    ]
     lines = []
     for kind, number in pairs:
         fill, ink = style(kind, number).dark if dark else style(kind, number).light
@@ -49,6 +51,4 @@ _HATCH = (
     '<path d="M0 0V6" stroke="#808080" stroke-opacity=".55" stroke-width="2"/></pattern></defs>\n'
 )
 
-STYLESHEET = (
-    f"<style>\n{_BASE}{_classes(False)}\n@media (prefers-color-scheme: dark){{\n{_DARK}{_classes(True)}\n}}\n</style>\n{_HATCH}"
-)
+STYLESHEET = f"<style>\n{_BASE}{_classes(False)}\n@media (prefers-color-scheme: dark){{\n{_DARK}{_classes(True)}\n}}\n</style>\n{_HATCH}"

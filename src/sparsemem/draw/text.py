@@ -133,7 +133,9 @@ def _table(pen: Pen, scene: Scene, limit: int) -> None:
             pen.text(sentence, "    ", "      ", sgr)
     left = scene.rows[limit:]
     if left:
-        pen.text(f"... {len(left):,} more rows ({sum(row.count for row in left if row.present):,} sections) not shown", "  ")
+        pen.text(
+            f"... {len(left):,} more rows ({sum(row.count for row in left if row.present):,} sections) not shown", "  "
+        )
 
 
 def overview_lines(pen: Pen, pieces: list[Piece], side: int = 0) -> tuple[str, str]:

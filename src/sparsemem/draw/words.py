@@ -11,7 +11,17 @@ from sparsemem.units import GIB, MIB, PIB, TIB, format_size
 if TYPE_CHECKING:
     from sparsemem.draw.scene import Owner, Row, Scene
 
-__all__ = ["block_words", "cell_words", "describe", "heading", "legend", "section_words", "short", "size_words", "summary"]
+__all__ = [
+    "block_words",
+    "cell_words",
+    "describe",
+    "heading",
+    "legend",
+    "section_words",
+    "short",
+    "size_words",
+    "summary",
+]
 
 _FAMILIES = (
     ("RAM", ("ram", "ram-part", "hot")),

@@ -39,7 +39,7 @@ class DimmBoard:
         except DimmRefusedError as refusal:
             raise PlugError(refusal.what) from None
         waiting = [*self._refused, device] if machine.kernel.features.acpi_rescan_retries else [device]
-        for each in waiting:
+        for each in sorted(waiting, key=lambda d: d.slot):  # the parent's children, as the namespace lists them
             self.take_in(machine, each)
 
     def take_in(self, machine: Machine, device: MemoryDevice) -> None:
