@@ -1,45 +1,73 @@
-# Plain make; PYTHON is the interpreter that has the development and bench groups (make venv makes one).
-PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+# Plain make. Every target makes the virtual environment it needs (.venv); PYTHON=... names another interpreter that has everything.
+ifdef PYTHON
+DEV :=
+BENCH :=
+else
+PYTHON := .venv/bin/python
+DEV := .venv/dev
+BENCH := .venv/bench
+endif
+BASE := $(firstword $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3))
+SPARSEMEM := $(PYTHON) -m sparsemem
 
-.PHONY: help venv install test lint types imports check bench bench-quick
+.PHONY: help demo venv test deep check lint types imports bench bench-quick clean
 
 help:
-	@echo "venv         .venv with everything: extras, development and bench groups"
-	@echo "install      the project and its development group, into the Python that runs"
+	@echo "demo         this machine's findings and picture, then one layout on two kernels side by side"
 	@echo "test         the tests"
-	@echo "check        lint, types, imports and test"
+	@echo "check        lint, types, imports and test: what CI runs"
 	@echo "lint         ruff: rules and formatting"
 	@echo "types        mypy --strict"
 	@echo "imports      the layers (import-linter)"
+	@echo "deep         the property tests with many more examples (about half an hour)"
 	@echo "bench        speed: ratios against peers measured in the same run (several minutes; gcc, and spin where installed)"
 	@echo "bench-quick  the same with smaller inputs, under a minute"
+	@echo "venv         .venv with everything, for working on it"
 
-venv:
-	python3 -m venv .venv
-	.venv/bin/python -m pip install --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --editable '.[bulk,numba]' --group dev --group bench
+.venv/core: pyproject.toml
+	$(BASE) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv/bin/python -m pip install --quiet --editable .
+	touch $@
 
-install:
-	$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
-	$(PYTHON) -m pip install --quiet --editable '.[bulk]' --group dev
+.venv/dev: .venv/core
+	.venv/bin/python -m pip install --quiet --editable '.[bulk]' --group dev
+	touch $@
 
-test:
+.venv/bench: .venv/dev
+	.venv/bin/python -m pip install --quiet --editable '.[bulk,numba]' --group bench
+	touch $@
+
+venv: .venv/dev .venv/bench
+
+demo: $(if $(DEV),.venv/core)
+	-$(SPARSEMEM) doctor
+	$(SPARSEMEM) draw
+	$(SPARSEMEM) draw example:mixed-region --map --kernel 5.1 --against 6.1
+
+test: $(DEV)
 	$(PYTHON) -m pytest -q
+
+deep: $(DEV)
+	$(PYTHON) -m pytest -q --hypothesis-profile=deep
 
 check: lint types imports test
 
-lint:
+lint: $(DEV)
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-types:
+types: $(DEV)
 	$(PYTHON) -m mypy
 
-imports:
+imports: $(DEV)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-bench:
+bench: $(BENCH)
 	$(PYTHON) -m bench
 
-bench-quick:
+bench-quick: $(BENCH)
 	$(PYTHON) -m bench --quick
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measure import Row, Table, WrongAnswerError, seconds
+from bench.measure import MISSING, Row, Table, WrongAnswerError, seconds
 from sparsemem.bulk import devices, oracle
 from sparsemem.bulk.explore import Exploration, Model, explore
 from sparsemem.ranges import Range
@@ -50,7 +50,7 @@ def _one(table: Table, what: str, model: Model, reference: Exploration | None, q
         if explore(model, "numba") != result:
             raise WrongAnswerError(f"{what}: numba and numpy differ")
         backends.append("numba")
-    except ImportError:
+    except MISSING:
         pass
     rate: dict[str, float] = {}
     if spin is None:

@@ -8,10 +8,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sparsemem.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Row", "Table", "Times", "WrongAnswerError", "race", "seconds"]
+__all__ = ["MISSING", "Row", "Table", "Times", "WrongAnswerError", "race", "seconds"]
+
+MISSING = (ImportError, MissingExtraError)
+"""What a peer or an extra raises that is not installed."""
 
 
 class WrongAnswerError(AssertionError):

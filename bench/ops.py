@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.layouts import NR_SECTIONS, NR_SUBSECTIONS, Layout
-from bench.measure import Row, Table, WrongAnswerError, race
+from bench.measure import MISSING, Row, Table, WrongAnswerError, race
 from bench.peers import FlatC, KernelLikeC
 from sparsemem.bulk import EffectiveMap, numpy_backend
 
@@ -62,14 +62,14 @@ def singles(table: Table, nr: int, rounds: int) -> None:
         from pyroaring import BitMap
 
         contestants["pyroaring"] = lambda: _roaring(BitMap(), operations, expected)
-    except ImportError:
+    except MISSING:
         table.note(what, "pyroaring is not installed")
     try:
         from intervaltree import IntervalTree
 
         fewer = max(1, nr // 50)
         contestants["intervaltree"] = lambda: _tree(IntervalTree(), operations[:fewer], expected)
-    except ImportError:
+    except MISSING:
         table.note(what, "intervaltree is not installed")
     took = race(contestants, rounds)
     if "intervaltree" in took:
@@ -148,7 +148,7 @@ def batches(table: Table, nr: int, rounds: int) -> None:
     starts[back], counts[back] = starts[earlier], counts[earlier]
     try:
         from sparsemem.bulk import numba_backend
-    except ImportError:
+    except MISSING:
         table.note(what, "numba is not installed")
         return
     naive = np.zeros(NR_SUBSECTIONS, bool)
@@ -258,7 +258,7 @@ def lists(table: Table, layout: Layout, rounds: int) -> None:
 
         contestants["numba"] = partial(numba_backend.holes, layout.map)
         answers["numba"] = _interleaved(numba_backend.holes(layout.map))
-    except ImportError:
+    except MISSING:
         table.note(what, "numba is not installed")
     for name, answer in answers.items():
         if not np.array_equal(answer, reference):

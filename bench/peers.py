@@ -14,6 +14,7 @@ import numpy as np
 __all__ = ["FlatC", "KernelLikeC", "compiler"]
 
 _HERE = Path(__file__).parent
+_FOLDER = tempfile.TemporaryDirectory(prefix="sparsemem-bench-")  # removed when the run ends
 _OPTIONS = {"kernel_like": ["-O2"], "flat": ["-O3", "-march=native"]}
 
 
@@ -24,7 +25,7 @@ def compiler() -> str:
 
 @cache
 def _library(name: str) -> ctypes.CDLL:
-    target = Path(tempfile.mkdtemp(prefix="sparsemem-bench-")) / f"{name}.so"
+    target = Path(_FOLDER.name) / f"{name}.so"
     command = ["gcc", *_OPTIONS[name], "-Wall", "-shared", "-fPIC", "-o", str(target), str(_HERE / "c" / f"{name}.c")]
     subprocess.run(command, check=True)  # noqa: S603
     return ctypes.CDLL(str(target))

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from bench.layouts import NR_SUBSECTIONS, Layout
-from bench.measure import Row, Table, WrongAnswerError, race
+from bench.measure import MISSING, Row, Table, WrongAnswerError, race
 from bench.peers import FlatC, KernelLikeC
 from sparsemem.bulk import numpy_backend
 
@@ -40,7 +40,7 @@ def _race(table: Table, layout: Layout, order: str, pfns: np.ndarray, rounds: in
 
         contestants["numba"] = partial(numba_backend.pfn_valid, layout.map, pfns, out)
         contestants["numba, 2 threads"] = partial(numba_backend.pfn_valid, layout.map, pfns, out, 2)
-    except ImportError:
+    except MISSING:
         table.note(what, "numba is not installed")
     reference = layout.naive[pfns >> np.uint64(9)]
     for name, contestant in contestants.items():
@@ -85,7 +85,7 @@ def _slow_peers(table: Table, layout: Layout, order: str, pfns: np.ndarray) -> N
         bitmap = BitMap(np.flatnonzero(layout.naive).astype(np.uint32))
         bitmap.run_optimize()
         contestants["pyroaring"] = lambda: [sub in bitmap for sub in subs]
-    except ImportError:
+    except MISSING:
         table.note(what, "pyroaring is not installed")
     firsts, stops = numpy_backend.runs(layout.map)
     if firsts.size <= 100_000:
@@ -94,7 +94,7 @@ def _slow_peers(table: Table, layout: Layout, order: str, pfns: np.ndarray) -> N
 
             tree = IntervalTree.from_tuples(zip(firsts.tolist(), stops.tolist(), strict=True))
             contestants["intervaltree"] = lambda: [tree.overlaps_point(sub) for sub in subs]
-        except ImportError:
+        except MISSING:
             table.note(what, "intervaltree is not installed")
     for name, contestant in contestants.items():
         if contestant() != reference:

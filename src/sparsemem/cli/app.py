@@ -95,7 +95,7 @@ def app(ctx: click.Context) -> None:
 
 
 def _complain(error: SparsememError) -> None:
-    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     head = click.style("error:", fg="red", bold=True) if colour else "error:"
     where = f"{error.where}: " if error.where else ""
     why = f" ({error.why})" if error.why else ""

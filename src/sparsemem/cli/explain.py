@@ -22,8 +22,9 @@ def command(text: tuple[str, ...], kernel: str | None, arch: str, as_json: bool)
     Without TEXT, or with "-", standard input is read: dmesg | tail | sparsemem explain
 
     \b
-    sparsemem explain "Block size [0x8000000] unaligned hotplug range: start 0x100000000, size 0x4000000"
+    sparsemem explain "Conflicting mapping in same section"
     sparsemem explain sub-section
+    sparsemem explain EEXIST --kernel 5.2
 
     Exits 1 when nothing of the text is known.
     """

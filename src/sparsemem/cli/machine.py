@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from sparsemem.machine.description import MachineDescription
     from sparsemem.machine.machine import Machine
 
-__all__ = ["Loaded", "colour", "echo_json", "load", "machine_options", "width"]
+__all__ = [
+    "Loaded", "colour", "describe", "echo_json", "is_layout", "layout_machine", "load", "machine_options", "width",
+]  # fmt: skip
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A machine to work on; a layout line has no description."""
+    """A machine to work on, and how it was built (None for a layout line)."""
 
     machine: Machine
-    description: MachineDescription | None = None
     built: Built | None = None
-    kernel: str | None = None
 
 
 def machine_options(command: _F) -> _F:
@@ -63,24 +63,36 @@ def describe(machine: str | None, sysroot: str | None) -> MachineDescription:
     return read_machine(_source(machine, sysroot))
 
 
+def is_layout(machine: str | None) -> bool:
+    """Is the argument a layout line rather than the name of something?"""
+    if not machine or os.path.exists(machine):
+        return False
+    from sparsemem.machine.notation import looks_like_layout
+
+    return looks_like_layout(machine)
+
+
+def layout_machine(line: str, kernel: str | None) -> Machine:
+    """The machine of a layout line, on its own kernel or on another. Raises SparsememError."""
+    from sparsemem.machine.notation import parse_layout, parse_machine
+
+    override = None
+    if kernel is not None:
+        from sparsemem.spec import kernel as kernel_for
+
+        own = parse_layout(line)[0]
+        override = kernel_for(kernel, own.arch, own.page_size, own.levels)
+    return parse_machine(line, kernel_override=override)
+
+
 def load(machine: str | None, sysroot: str | None, kernel: str | None) -> Loaded:
     """Read MACHINE and build it on the model. Raises SparsememError."""
-    if machine and not os.path.exists(machine):
-        from sparsemem.machine.notation import looks_like_layout, parse_layout, parse_machine
-
-        if looks_like_layout(machine):
-            override = None
-            if kernel is not None:
-                from sparsemem.spec import kernel as kernel_for
-
-                own = parse_layout(machine)[0]
-                override = kernel_for(kernel, own.arch, own.page_size, own.levels)
-            return Loaded(parse_machine(machine, kernel_override=override), kernel=kernel)
+    if machine and is_layout(machine):
+        return Loaded(layout_machine(machine, kernel))
     from sparsemem.machine.build import build
 
-    description = describe(machine, sysroot)
-    built = build(description, kernel)
-    return Loaded(built.machine, description, built, kernel)
+    built = build(describe(machine, sysroot), kernel)
+    return Loaded(built.machine, built)
 
 
 def width() -> int:
@@ -90,7 +102,7 @@ def width() -> int:
 
 def colour() -> bool:
     """Does the reader see colours?"""
-    if "NO_COLOR" in os.environ:
+    if os.environ.get("NO_COLOR"):
         return False
     return sys.stdout.isatty() or os.environ.get("FORCE_COLOR", "") not in ("", "0")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +11,8 @@ from sparsemem.ranges import Range
 from sparsemem.units import GIB
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sparsemem.doctor.finding import Finding
     from sparsemem.kernel.state import State
     from sparsemem.machine.description import MachineDescription
@@ -24,8 +25,9 @@ __all__ = ["Check", "Context", "make_context"]
 @dataclass(frozen=True, slots=True)
 class Context:
     """``own_kernel``: judged for the kernel that the machine runs, so that its state is evidence. ``answers``: what was mapped or
-    done on the model, by device or step. ``ram``: boot RAM; ``mapped``: live device mappings; ``regions``: libnvdimm regions; bytes. ``block_size_sure``: the memory block size was read or follows
-    from what is known. ``description`` is None for a layout line."""
+    done on the model, by device or step. ``ram``: boot RAM, ``mapped``: live device mappings, ``regions``: libnvdimm regions, all
+    bytes. ``block_size_sure``: the memory block size was read, or follows from what is known. ``description`` is None for a layout
+    line."""
 
     machine: Machine
     description: MachineDescription | None

@@ -50,12 +50,23 @@ class Device:
         raw = self.namespace is not None and self.namespace.force_raw
         return self.mode not in ("sector", "system-ram", "unknown-btt") and self.kind != "soft" and not raw
 
+    @property
+    def span(self) -> Range:
+        """The range that is mapped: without what an old kernel padded off."""
+        if self.answer is not None:
+            for r in self.answer.operation.ranges:
+                if self.range.contains(r):
+                    return r
+        return self.range
+
 
 def _of_description(description: MachineDescription, answers: dict[str, Answer]) -> Iterator[Device]:
+    ram = Intervals(r for dax in description.dax if dax.mode == "system-ram" for r in dax.ranges)
     for fact in description.namespaces:
         if fact.range is not None:
+            mode = "system-ram" if fact.mode == "devdax" and ram.touches(fact.range) else fact.mode
             yield Device(
-                name=fact.dev, kind="namespace", range=fact.range, mode=fact.mode, live=fact.enabled,
+                name=fact.dev, kind="namespace", range=fact.range, mode=mode, live=fact.enabled,
                 answer=answers.get(fact.dev), namespace=fact,
             )  # fmt: skip
     known = Intervals(fact.range for fact in description.namespaces if fact.range is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.finding import Remedy
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 
 __all__ = ["cxl_windows", "inward", "kmem", "string_get_size"]
 
-_ADVICE = (
-    Remedy("See the device's range.", ("daxctl", "list", "-RDu")),
-    Remedy(
-        "Give the device a start and a size that are multiples of the memory block size; for a namespace, choose its alignment so that "
-        "the data behind the metadata starts on a block, or keep the page array in RAM.",
-        ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE", "-m", "devdax", "--map=mem"),
-    ),
-)
+
+def _advice(ctx: Context, dax: DaxFact, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
+    """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
+    block = format_size(ctx.block_size)
+    found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
+    if any(part.start == r.start for part in parts for r in ranges):
+        found.append(
+            Remedy(
+                f"The start is off a multiple of {block}. Behind a namespace's metadata that can not be helped: it costs at most one "
+                "block a device, so one large device loses less than several small ones. Firmware places CXL ranges."
+            )
+        )
+    if any(part.end == r.end for part in parts for r in ranges):
+        found.append(Remedy(f"The end is off a multiple of {block}: choose a size that ends on one."))
+    return tuple(found)
 
 
 def string_get_size(size: int) -> str:
@@ -64,15 +72,12 @@ def _outside(ranges: tuple[Range, ...], block: int) -> tuple[Range, ...]:
 
 
 def _said(ctx: Context, dax: DaxFact, lost: int, kept: int) -> tuple[str, ...]:
-    """The lines of dax_kmem. The range of "too small" is printed after rounding, as the kernel computes it."""
+    """The lines of dax_kmem. "Too small" prints the range as it was before rounding."""
     f, block = ctx.kernel.features, ctx.block_size
     lines = []
     for index, r in enumerate(dax.ranges):
         if inward(r, block).size == 0 and f.dax_multi_range:
-            start, last = align_up(r.start, block), align_down(r.end, block) - 1
-            if start >= last:  # the kernel rounds only what stays a range
-                start, last = r.start, r.end - 1
-            lines.append(f"kmem {dax.dev}: mapping{index}: {start:#x}-{last:#x} too small after alignment")
+            lines.append(f"kmem {dax.dev}: mapping{index}: {r.start:#x}-{r.end - 1:#x} too small after alignment")
     if kept == 0 and f.kmem_rejects_nothing_left:
         lines.append(f"kmem {dax.dev}: rejecting DAX region without any memory after alignment")
     elif lost and f.kmem_truncation_logged:
@@ -86,7 +91,7 @@ def _ranges(ctx: Context, dax: DaxFact) -> tuple[Range, ...]:
     if ctx.description.iomem is None:
         return dax.ranges
     for top in ctx.description.iomem.children:
-        for left, right in zip(top.children, top.children[1:], strict=False):
+        for left, right in pairwise(top.children):
             if right.name == dax.dev and dax.ranges and right.start == dax.ranges[0].start and _metadata(left, dax):
                 return (Range(left.end + 1, dax.ranges[0].end), *dax.ranges[1:])
     return dax.ranges
@@ -131,13 +136,13 @@ def _in_use(ctx: Context, dax: DaxFact) -> Iterator[Finding]:
         )
         yield finding(
             "kmem-stranded", "error", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), errno="EINVAL" if rejects else None,
-            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_ADVICE,
+            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, dax, parts, ranges),
         )  # fmt: skip
         return
     what = f"{format_size(lost)} of {dax.dev} are lost as RAM: its ends do not lie on memory blocks of {format_size(block)}.{silent}"
     yield finding(
         "kmem-stranded", "warning", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), capacity=lost, lost=True,
-        kernel_says=_said(ctx, dax, lost, total - lost), remedies=_ADVICE,
+        kernel_says=_said(ctx, dax, lost, total - lost), remedies=_advice(ctx, dax, parts, ranges),
     )  # fmt: skip
 
 
@@ -153,7 +158,8 @@ def _would(ctx: Context, dax: DaxFact) -> Iterator[Finding]:
         "kmem-stranded", "notice",
         f"{dax.dev} ({format_size(dax.size)}) holds no whole memory block of {format_size(block)}: making it system-ram {answer}.",
         "kmem-alignment", ranges=dax.ranges, devices=(dax.dev,), errno="EINVAL" if rejects else None,
-        kernel_says=_said(ctx, dax, dax.size, 0), capacity=dax.size, remedies=(_ADVICE[1],),
+        kernel_says=_said(ctx, dax, dax.size, 0), capacity=dax.size,
+        remedies=(Remedy(f"Make it larger: a device of less than {format_size(2 * block)} may hold no whole block."),),
     )  # fmt: skip
 
 

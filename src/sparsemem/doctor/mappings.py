@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.rules import finding, finding_id, remedies_for
@@ -83,7 +84,7 @@ def neighbours(ctx: Context) -> Iterator[Finding]:
     if ctx.kernel.features.subsection_hotplug:
         return
     waiting = [device for device in ctx.devices if device.maps and device.kind != "mapping" and device.answer is None]
-    for left, right in zip(waiting, waiting[1:], strict=False):
+    for left, right in pairwise(waiting):
         if left.range.end > right.range.start or left.range.end // ctx.section != right.range.start // ctx.section:
             continue
         first, second = judge(ctx, left), judge(ctx, right)

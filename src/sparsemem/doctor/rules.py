@@ -46,7 +46,7 @@ def finding_id(rule: str) -> str:
 def remedies_for(topic: str, *, old: bool, device: str | None = None) -> tuple[Remedy, ...]:
     """What helps. ``old``: this kernel knows no sub-sections; ``device``: the namespace that a command is for."""
     if topic in ("ram-beside-device", "mixed-section-online-page"):
-        first = NEWER_KERNEL if old else Remedy("Boot kernel 5.12 or later.", ("uname", "-r"))
+        first = NEWER_KERNEL if old else Remedy("Boot kernel 5.12 or later.")
         return (first, _MOVE_BORDER) if old or topic == "mixed-section-online-page" else (_MOVE_BORDER,)
     if topic == "devices-share-section":
         return (NEWER_KERNEL, _named(_SECTOR, device)) if old else (_ALIGN_2M,)
@@ -68,6 +68,7 @@ def finding(
     rule: str | None,
     *,
     why: str = "",
+    kernels: str = "",
     ranges: tuple[Range, ...] = (),
     devices: tuple[str, ...] = (),
     errno: str | None = None,
@@ -84,7 +85,7 @@ def finding(
         severity=severity,
         what=what,
         why=why or (known.text if known is not None else ""),
-        kernels=known.kernels if known is not None else "every kernel",
+        kernels=kernels or (known.kernels if known is not None else "every kernel"),
         ranges=ranges,
         devices=devices,
         rule=rule,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.intervals import merge
@@ -24,10 +25,16 @@ __all__ = ["beside_ram", "faults", "shared_teardown"]
 _FAULTS: dict[str, tuple[str, str | None, str]] = {
     "shared-memmap": ("devices-share-section", "section-exists", "error"),
     "device-pages-look-online": ("mixed-section-online-page", "mixed-section-online-page", "error"),
-    "block-holds-device-pages": ("block-partly-ram", "memory-holes", "notice"),
+    "block-holds-device-pages": ("block-partly-ram", "memory-holes", "warning"),
     "section-word-not-memmap": ("section-word-not-memmap", None, "warning"),
     "uninitialised-hole": ("uninitialised-hole", None, "notice"),
     "altmap-leak": ("altmap-leak", "altmap-leak", "warning"),
+}
+#: kinds that are a bug of some kernels, where no rule says which.
+_KERNELS = {
+    "section-word-not-memmap": "5.3 to 5.6",
+    "stale-section-word": "5.3 to 5.5",
+    "uninitialised-hole": "up to 5.5",
 }
 _WORDS = {
     "section-word-not-memmap": "The word of these sections does not code their memmap: a crash dump made with this kernel is wrong there.",
@@ -44,6 +51,8 @@ def faults(ctx: Context) -> Iterator[Finding]:
     """What the model finds broken, by kind."""
     by_kind: dict[str, list[Fault]] = {}
     for fault in ctx.machine.faults():
+        if fault.kind == "block-holds-device-pages" and _boot_block(ctx, fault.range):
+            continue  # told by blocks.partly_ram, together with what is not mapped
         by_kind.setdefault(fault.kind, []).append(fault)
     for kind, found in by_kind.items():
         record = FAULTS[kind]
@@ -53,8 +62,14 @@ def faults(ctx: Context) -> Iterator[Finding]:
         yield finding(
             topic, severity, what, rule, why="" if rule else record.rule, ranges=ranges, devices=_owners(ctx, ranges),
             capacity=sum(r.size for r in ranges), source=record.source,
+            kernels="" if rule else _KERNELS.get(kind, ""),
             remedies=remedies_for(topic, old=not ctx.kernel.features.subsection_hotplug),
         )  # fmt: skip
+
+
+def _boot_block(ctx: Context, r: Range) -> bool:
+    block = ctx.state.blocks.get(r.start // ctx.block_size)
+    return block is not None and block.early
 
 
 def _owners(ctx: Context, ranges: tuple[Range, ...]) -> tuple[str, ...]:
@@ -69,11 +84,11 @@ def _beside(ctx: Context) -> Iterator[tuple[Device, Range]]:
     for device in ctx.devices:
         if not device.maps:
             continue
-        for part in shared_parts(ctx, device.range):
+        for part in shared_parts(ctx, device.span):
             if ctx.ram.touches(part):
-                edge = part.end - 1 if part.end == device.range.start else part.start
+                edge = part.end - 1 if part.end == device.span.start else part.start
                 section = Range(edge // ctx.section * ctx.section, (edge // ctx.section + 1) * ctx.section)
-                mine = section.intersect(device.range)
+                mine = section.intersect(device.span)
                 if mine is not None:
                     yield device, mine
 
@@ -121,15 +136,16 @@ def shared_teardown(ctx: Context) -> Iterator[Finding]:
     if not ctx.kernel.features.section_teardown_breaks_shared_pmd or ctx.kernel.page_size != 4096:
         return
     devices = [device for device in ctx.devices if device.maps and ctx.mapped.touches(device.range)]
-    for left, right in zip(devices, devices[1:], strict=False):
-        at = left.range.end // ctx.section
-        if left.range.end % ctx.section and at == right.range.start // ctx.section and left.range.end <= right.range.start:
-            shared = Range(at * ctx.section, (at + 1) * ctx.section)
+    for left, right in pairwise(devices):
+        end, start = left.span.end, right.span.start
+        if end % ctx.section and end // ctx.section == start // ctx.section and end <= start:
+            at = end // ctx.section * ctx.section
             yield finding(
                 "devices-share-section", "warning",
                 f"{left.name} and {right.name} share a section. On this kernel, destroying one of them also unmaps the struct pages of "
                 "the other.",
                 None, why="The memmap of the section is mapped by one large entry, which is torn down with the first of its users.",
-                ranges=(shared,), devices=(left.name, right.name), capacity=shared.size,
-                source='Linux kernel commit d4234d131b0a ("arm64: mm: Populate vmemmap at the page level if not section aligned") (in v6.15)',
+                kernels="5.7 to 6.14, arm64 with 4 KiB pages", ranges=(Range(at, at + ctx.section),), devices=(left.name, right.name),
+                capacity=ctx.section, source='Linux kernel commit d4234d131b0a ("arm64: mm: Populate vmemmap at the page level if not '
+                'section aligned") (in v6.15)',
             )  # fmt: skip

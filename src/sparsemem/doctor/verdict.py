@@ -147,5 +147,6 @@ def judge(ctx: Context, device: Device) -> Verdict:
         text = "unable to satisfy requested alignment"
         return Verdict("info-block-capacity", "ENXIO", "nd_pfn_init", (text,), (start, end))
     verdict = _try(ctx, rest, device.name)
-    said = (f.pfn_section_pad_message.replace("%s", device.name) % (start + end),) if start + end else ()
+    name = device.name.replace("region", "namespace") + ".0" if device.kind == "region" else device.name
+    said = (f.pfn_section_pad_message.replace("%s", name) % (start + end),) if start + end else ()
     return verdict._replace(padding=(start, end), log=(*said, *verdict.log))

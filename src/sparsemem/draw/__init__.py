@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sparsemem.draw.build import FaultLike, build_scene
-from sparsemem.draw.compare import Comparison, Pair, compare
+from sparsemem.draw.compare import Comparison, Pair, compare, comparison_to_json
 from sparsemem.draw.paint import paint_html, paint_svg, paint_text
 from sparsemem.draw.scene import KINDS, BlockInfo, FaultMark, Owner, Row, Scene, to_json
 
@@ -19,6 +19,7 @@ __all__ = [
     "Scene",
     "build_scene",
     "compare",
+    "comparison_to_json",
     "paint_html",
     "paint_svg",
     "paint_text",

@@ -259,8 +259,8 @@ def build_scene(
     breaks = builder.breaks()
     if window is not None:
         breaks |= {window.start // g.SECTION_SIZE, -(-window.end // g.SECTION_SIZE)}
-    claimed = max((end for _, end, _ in builder.claims), default=0)
-    last = min(-(-claimed // g.SECTION_SIZE), g.NR_MEM_SECTIONS)
+    ends = [end for _, end, _ in builder.claims] + [fault.range.end for fault in builder.faults]
+    last = min(-(-max(ends, default=0) // g.SECTION_SIZE), g.NR_MEM_SECTIONS)
     runs = absent_between(present_runs(state, builder.per_block, breaks), breaks, last)
     rows = [builder.row(run) for run in runs]
     if window is not None:

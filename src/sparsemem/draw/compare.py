@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sparsemem.draw import words
 from sparsemem.draw.fold import joined
 from sparsemem.draw.owners import KEYS
-from sparsemem.draw.scene import Owner, Row, Scene
-from sparsemem.ranges import Range
+from sparsemem.draw.scene import Owner, Row, Scene, row_to_json, to_json
+from sparsemem.ranges import Range, format_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Comparison", "Pair", "compare"]
+__all__ = ["Comparison", "Pair", "compare", "comparison_to_json"]
 
 _FILLERS = ("hole", "ram-part")
 
@@ -39,9 +40,8 @@ class Comparison:
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What to call the sides: their titles, else their kernels, else before and after."""
-        left, right = self.left.title or f"Linux {self.left.kernel}", self.right.title or f"Linux {self.right.kernel}"
-        return (left, right) if left != right else ("before", "after")
+        """What to call the sides: their titles, else their kernels."""
+        return self.left.title or f"Linux {self.left.kernel}", self.right.title or f"Linux {self.right.kernel}"
 
 
 def _letters(left: Scene, right: Scene) -> Scene:
@@ -160,6 +160,8 @@ def compare(left: Scene, right: Scene) -> Comparison:
     when its only user is.
     """
     right = _letters(left, right)
+    if not (left.title or right.title) and words.heading(left) == words.heading(right):
+        left, right = replace(left, title="before"), replace(right, title="after")
     scenes = (left, right)
     grain = max(left.section_size, right.section_size)
     cuts: set[int] = set()
@@ -174,3 +176,23 @@ def compare(left: Scene, right: Scene) -> Comparison:
         b, at[1] = _side(right, at[1], low, high)
         pairs.append(Pair(Range(low, high), a, b, _same(scenes, a, b)))
     return Comparison(left, right, tuple(_merged(left, right, pairs)))
+
+
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
+    """``{"left", "right", "pairs"}``: two scenes as ``to_json`` gives them, and ``{"range", "same", "left", "right"}`` for each
+    stretch, with the rows of either side (owner indexes are those of that side's scene).
+    """
+    left, right = comparison.left, comparison.right
+    return {
+        "left": to_json(left),
+        "right": to_json(right),
+        "pairs": [
+            {
+                "range": format_range(pair.range),
+                "same": pair.same,
+                "left": [row_to_json(row) for row in pair.left],
+                "right": [row_to_json(row) for row in pair.right],
+            }
+            for pair in comparison.pairs
+        ],
+    }

@@ -119,6 +119,8 @@ class Devices:
             for first, stop in pgmap.mapped:
                 self._add(number, first, stop)
         self.pieces.sort()
+        self._inner = _flattened(self._whole)
+        self._inner_starts = [low for low, _, _ in self._inner]
 
     def _add(self, number: int, first: int, stop: int) -> None:
         g = self._geometry
@@ -135,8 +137,27 @@ class Devices:
     def at(self, nr: int, full: int) -> list[tuple[int, int]]:
         """``(device number, mask)`` of section ``nr``; ``full`` is the mask of a whole section."""
         found = list(self._edges.get(nr, ()))
-        found += [(number, full) for low, high, number in self._whole if low <= nr < high]
+        at = bisect_right(self._inner_starts, nr) - 1
+        if at >= 0 and self._inner[at][1] > nr:
+            found += [(number, full) for number in self._inner[at][2]]
         return found
+
+
+def _flattened(spans: list[tuple[int, int, int]]) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Overlapping ``(low, high, number)`` as disjoint pieces with all the numbers that cover each."""
+    events = sorted([(low, 1, number) for low, _, number in spans] + [(high, 0, number) for _, high, number in spans])
+    pieces: list[tuple[int, int, tuple[int, ...]]] = []
+    open_now: list[int] = []
+    at = 0
+    for place, opens, number in events:
+        if open_now and place > at:
+            pieces.append((at, place, tuple(sorted(open_now))))
+        at = place
+        if opens:
+            open_now.append(number)
+        else:
+            open_now.remove(number)
+    return pieces
 
 
 def _subtract(pieces: list[Piece], taken: list[Piece]) -> list[Piece]:

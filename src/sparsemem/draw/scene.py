@@ -11,7 +11,7 @@ from typing import Any
 
 from sparsemem.ranges import Range, format_range
 
-__all__ = ["KINDS", "BlockInfo", "FaultMark", "Owner", "Row", "Scene", "to_json"]
+__all__ = ["KINDS", "BlockInfo", "FaultMark", "Owner", "Row", "Scene", "row_to_json", "to_json"]
 
 #: owner kind -> what it means, in the words of every legend.
 KINDS: dict[str, str] = {
@@ -136,7 +136,8 @@ def _fault_json(fault: FaultMark) -> dict[str, Any]:
     return {"kind": fault.kind, "severity": fault.severity, "range": format_range(fault.range), "what": fault.what}
 
 
-def _row_json(scene: Scene, row: Row) -> dict[str, Any]:
+def row_to_json(row: Row) -> dict[str, Any]:
+    """A row as plain values; see ``to_json``."""
     block = row.block
     return {
         "first": row.first,
@@ -168,6 +169,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
     ``owners``: list of ``{"kind", "key", "name", "detail", "ranges", "units", "bytes"}``. ``rows``: runs of equal sections, low
     to high, ``{"first", "count", "range", "present", "flags", "cells", "owners", "block", "claims", "notes", "faults"}``;
     ``cells`` is the pattern of each section of the row as ``[owner index, units]`` pairs, a unit being ``unit_bytes`` long.
+    A row that stands for several devices has all of them in ``owners`` and the first one's pattern in ``cells``.
     Ranges are inclusive hexadecimal text as the kernel prints them; sizes are bytes.
     """
     return {
@@ -194,7 +196,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
             }
             for owner, units in zip(scene.owners, scene.totals, strict=True)
         ],
-        "rows": [_row_json(scene, row) for row in scene.rows],
+        "rows": [row_to_json(row) for row in scene.rows],
         "faults": [_fault_json(fault) for fault in scene.faults],
         "notes": list(scene.notes),
     }

@@ -129,7 +129,7 @@ def describe(scene: Scene, row: Row, nodes: bool) -> str:
         named = [short(owner) for owner in scene.owner_names(row)]
         text = f"{_count(row.count, 'section')} alike, of {len(named)} owners: {named[0]} to {named[-1]}"
         if len(row.cells) > 1:
-            text += ", each partly filled"
+            text += ", each partly filled; the picture is of the first"
     elif len(row.cells) == 1:
         text = short(scene.owners[row.cells[0][0]]) + times
     else:
@@ -150,9 +150,10 @@ def legend(scene: Scene) -> list[tuple[Owner, str]]:
     used.sort(key=lambda pair: (order.index(pair[0].kind), pair[0].number))
     found = []
     for owner, units in used:
-        size = size_words(units * scene.unit_size)
+        size = size_words(units * scene.unit_size) + ("" if scene.has_map else " (by whole sections)")
         if owner.kind == "device":
             where = ", ".join(format_range(r) for r in owner.ranges[:3]) + (", ..." if len(owner.ranges) > 3 else "")
+            size = size_words(sum(r.size for r in owner.ranges))
             found.append((owner, f"{owner.name} ({owner.detail}) {where}: {size}"))
         else:
             named = owner.kind.startswith("hot") and owner.name != "System RAM"

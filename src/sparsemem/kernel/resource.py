@@ -31,7 +31,6 @@ from sparsemem.kernel.ioport import (
 from sparsemem.kernel.ioport import __all__ as _ioport_all
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource_query import *  # noqa: F403
-from sparsemem.kernel.resource_query import REGION_DISJOINT, region_intersects
 from sparsemem.kernel.resource_query import __all__ as _query_all
 
 if TYPE_CHECKING:
@@ -40,12 +39,12 @@ if TYPE_CHECKING:
 __all__ = [
     *_ioport_all,
     *_query_all,
+    "ConflictError",
     "__insert_resource",
     "__release_region",
     "__request_region",
     "__request_resource",
     "adjust_resource",
-    "alloc_free_mem_region",
     "find_resource",
     "insert_resource",
     "insert_resource_expand_to_fit",
@@ -55,7 +54,6 @@ __all__ = [
     "release_mem_region_adjustable",
     "release_resource",
     "remove_resource",
-    "request_free_mem_region",
     "request_mem_region",
     "request_resource",
     "reserve_region_with_split",
@@ -163,14 +161,14 @@ def request_mem_region(
 
 
 def __insert_resource(root: Resource, new: Resource, path: Path) -> Resource:
-    """Insert below the node at ``path``; the new root, or the conflicting entry wrapped in a ``_ConflictError``."""
+    """Insert below the node at ``path``; the new root, or the conflicting entry wrapped in a ``ConflictError``."""
     node = node_at(root, path)
     while True:
         index, first = __request_resource(node, new)
         if first is None:
             return graft(path, with_child(node, index, new))
         if first is node:
-            raise _ConflictError(node)
+            raise ConflictError(node)
         if first.start > new.start or first.end < new.end or (first.start == new.start and first.end == new.end):
             break
         path.append((node, index))
@@ -180,7 +178,7 @@ def __insert_resource(root: Resource, new: Resource, path: Path) -> Resource:
     while True:
         child = children[last]
         if child.start < new.start or child.end > new.end:
-            raise _ConflictError(child)
+            raise ConflictError(child)
         last += 1
         if last == len(children) or children[last].start > new.end:
             break
@@ -188,7 +186,7 @@ def __insert_resource(root: Resource, new: Resource, path: Path) -> Resource:
     return graft(path, node.with_children((*children[:index], inserted, *children[last:])))
 
 
-class _ConflictError(Exception):
+class ConflictError(Exception):
     """The entry that ``__insert_resource`` returns in C."""
 
     def __init__(self, res: Resource) -> None:
@@ -204,7 +202,7 @@ def insert_resource(root: Resource, new: Resource, parent: Resource | None = Non
     path = [] if parent is None else path_to(root, parent, "insert_resource")
     try:
         return __insert_resource(root, new, path)
-    except _ConflictError:
+    except ConflictError:
         raise Refusal(errno.EBUSY, "insert_resource", "resource-busy") from None
 
 
@@ -219,7 +217,7 @@ def insert_resource_expand_to_fit(
     while True:
         try:
             return __insert_resource(root, new, [])
-        except _ConflictError as conflict:
+        except ConflictError as conflict:
             res = conflict.res
         if res is root:
             return root
@@ -430,54 +428,3 @@ def _mergeable(r1: Resource, r2: Resource) -> bool:
         and not r1.children
         and not r2.children
     )
-
-
-# -- free space
-
-
-def request_free_mem_region(
-    root: Resource,
-    base: Resource,
-    size: int,
-    name: str,
-    *,
-    section_size: int,
-    physmem_end: int,
-    steps_by_align: bool = True,
-) -> tuple[Resource, Resource]:
-    """Reserve free addresses for device-private memory, from the top down: (new root, region).
-
-    Raises Refusal(ERANGE) when there is no room. ``physmem_end`` is the last byte the direct map can reach;
-    ``steps_by_align`` False tries only every ``size`` bytes.
-    """
-    size = -(-size // section_size) * section_size
-    step = section_size if steps_by_align else size
-    addr = min(base.end, physmem_end) - size + 1
-    while addr > step and addr >= base.start:
-        if region_intersects(base, addr, size, 0) == REGION_DISJOINT:
-            got = __request_region(root, addr, size, name)
-            if got is None:
-                break
-            return update_resource(*got, desc=IORES_DESC_DEVICE_PRIVATE_MEMORY)
-        addr -= step
-    raise Refusal(errno.ERANGE, "get_free_mem_region", "resource-busy")
-
-
-def alloc_free_mem_region(
-    root: Resource, base: Resource, size: int, align: int, name: str, *, physmem_end: int, steps_by_align: bool = True
-) -> tuple[Resource, Resource]:
-    """Insert a new entry over free addresses of ``base`` (a CXL window), from the bottom up: (new root, entry).
-
-    Raises Refusal(ERANGE) when there is no room.
-    """
-    size = -(-size // align) * align
-    addr = -(-max(base.start, align) // align) * align
-    while addr <= min(base.end, physmem_end):
-        if region_intersects(base, addr, size, 0) == REGION_DISJOINT:
-            new = Resource(addr, addr + size - 1, name, IORESOURCE_MEM)
-            try:
-                return __insert_resource(root, new, path_to(root, base, "get_free_mem_region")), new
-            except _ConflictError:
-                break
-        addr += align if steps_by_align else size
-    raise Refusal(errno.ERANGE, "get_free_mem_region", "resource-busy")

@@ -224,13 +224,18 @@ def _padded(k: Kernel, fact: NamespaceFact, description: MachineDescription) -> 
         start = _align_up(start, section)
     if any(tail.overlaps(other) for other in others):
         end = end // section * section
+    if fact.data is not None and start < fact.data.end <= fact.range.end:
+        end = fact.data.end  # what the machine says, instead of what it should have done
     return Range(start, end) if start < end else fact.range
 
 
 def _namespace_operation(
-    k: Kernel, fact: NamespaceFact, daxes: dict[str, DaxFact], description: MachineDescription, same_kernel: bool
+    k: Kernel, fact: NamespaceFact, daxes: dict[str, DaxFact], description: MachineDescription, own_pads: bool
 ) -> Operation | None:
-    """How the namespace is mapped: the whole of it, from its info block to its end; sector mode maps nothing."""
+    """How the namespace is mapped: the whole of it, from its info block to its end; sector mode maps nothing.
+
+    ``own_pads``: it was made by a kernel that pads (up to v5.2); the info block keeps that padding on every kernel.
+    """
     if fact.range is None or not fact.enabled or fact.mode in ("sector", "unknown-btt"):
         return None
     options: list[tuple[str, str]] = []
@@ -242,7 +247,7 @@ def _namespace_operation(
             return None
     end = fact.data.end if fact.data is not None else fact.range.end
     whole = Range(fact.range.start, max(end, fact.range.start + 1))
-    if same_kernel and not k.features.subsection_hotplug and fact.mode in ("fsdax", "devdax"):
+    if own_pads and fact.mode in ("fsdax", "devdax"):
         whole = _padded(k, fact, description)
     if fact.map == "dev":
         options.append(("altmap", _altmap(k, whole, fact)))
@@ -271,8 +276,9 @@ def build(description: MachineDescription, version: str | None = None) -> Built:
         raise InputError(f"kernel {k} does not boot on it: {refusal}", where=description.source) from None
     mappings: list[tuple[str, Answer]] = []
     daxes = {fact.dev: fact for fact in description.dax}
+    own_pads = description.kernel_release is not None and kernel_of(description)[0].features.pfn_pads_to_sections
     for fact in description.namespaces:
-        operation = _namespace_operation(k, fact, daxes, description, version is None)
+        operation = _namespace_operation(k, fact, daxes, description, own_pads)
         if operation is not None:
             mappings.append((fact.dev, machine.apply(operation)))
             if fact.mode == "unknown":

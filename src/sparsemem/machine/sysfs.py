@@ -132,7 +132,7 @@ def show(state: State, path: str) -> str:
     """Read a file. Raises SysfsError: ENOENT, EISDIR."""
     path = _normal(path)
     if path == "/proc/iomem":
-        return format_iomem(state.iomem)
+        return format_iomem(state.iomem, max_level=state.kernel.features.max_iores_level)
     if path == "/proc/zoneinfo":
         return _zoneinfo(state)
     if path == f"{MEMORY}/auto_online_blocks":

@@ -36,20 +36,22 @@ def changes(state: State, before: Snapshot) -> list[str]:
     return lines
 
 
-def _describe(ms: MemSection | None, mapped: bool) -> str:
+def _describe(state: State, ms: MemSection | None) -> str:
     if ms is None or not ms.section_mem_map:
         return "gone"
     flags = "|".join(flag_names(ms.section_mem_map)) or "no flags"
-    usage = f" map {ms.usage.subsection_map:#x}" if mapped and ms.usage is not None else ""
-    return flags + usage
+    if not state.kernel.features.subsection_hotplug or ms.usage is None:
+        return flags
+    if ms.usage.subsection_map == state.kernel.geometry.FULL_SUBSECTION_MAP:
+        return f"{flags}, all sub-sections"
+    return f"{flags}, sub-sections {ms.usage.subsection_map:#x}"
 
 
 def _sections(state: State, keys: list[int], old: dict[Any, Any], origin: Any) -> Iterator[str]:
-    mapped = state.kernel.features.subsection_hotplug
     runs: list[tuple[int, int, str, str]] = []
     for nr in sorted(keys):
-        was = _describe(old.get(("sections", nr), origin("sections", nr)), mapped)
-        now = _describe(state.sections.get(nr), mapped)
+        was = _describe(state, old.get(("sections", nr), origin("sections", nr)))
+        now = _describe(state, state.sections.get(nr))
         if was == now:
             continue
         if runs and runs[-1][1] == nr - 1 and runs[-1][2:] == (was, now):

@@ -47,7 +47,7 @@ def machine_json(machine: Machine) -> dict[str, Any]:
     return {
         "kernel": str(machine.kernel.version),
         "arch": machine.kernel.arch,
-        "iomem": format_iomem(state.iomem),
+        "iomem": format_iomem(state.iomem, max_level=state.kernel.features.max_iores_level),
         "sections": _sections(state),
         "blocks": [
             {"name": f"memory{nr}", "state": block.state, "valid_zones": valid_zones_show(state, nr).split()}

@@ -1,0 +1,66 @@
+"""A diagnosis as plain JSON types: the public format of ``doctor --json``.
+
+::
+
+    {"source", "kernel", "arch", "own_kernel", "worst": "error" | "warning" | "notice" | null, "exit_code",
+     "findings": [{"id", "severity", "what", "why", "rule", "kernels", "errno", "ranges": [RANGE], "devices": [], "kernel_says": [],
+                   "capacity": bytes | null, "lost", "remedies": [{"why", "argv": []}], "source"}],
+     "checks": [{"name", "about", "state": "ran" | "nothing" | "skipped", "reason"}],
+     "read": [], "missing": [], "notes": [{"source", "where", "what"}],
+     "summary": {"ram", "device", "mapped", "hotplugged", "stranded", "block_size", "section_size", "blocks", "stuck_blocks"}}
+
+RANGE is ``{"start": "0x...", "end": "0x...", "size": bytes}`` with an inclusive end, as the kernel prints it. Every key is always
+there; new ones may come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsemem.doctor.finding import Diagnosis, Finding
+    from sparsemem.ranges import Range
+
+__all__ = ["to_json"]
+
+
+def _range(r: Range) -> dict[str, Any]:
+    return {"start": f"{r.start:#x}", "end": f"{r.end - 1:#x}", "size": r.size}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "severity": finding.severity,
+        "what": finding.what,
+        "why": finding.why,
+        "rule": finding.rule,
+        "kernels": finding.kernels,
+        "errno": finding.errno,
+        "ranges": [_range(r) for r in finding.ranges],
+        "devices": list(finding.devices),
+        "kernel_says": list(finding.kernel_says),
+        "capacity": finding.capacity,
+        "lost": finding.lost,
+        "remedies": [{"why": remedy.why, "argv": list(remedy.argv)} for remedy in finding.remedies],
+        "source": finding.source,
+    }
+
+
+def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as dicts, lists, strings, numbers, booleans and None; see the module for the format."""
+    return {
+        "source": diagnosis.source,
+        "kernel": diagnosis.kernel,
+        "arch": diagnosis.arch,
+        "own_kernel": diagnosis.own_kernel,
+        "worst": diagnosis.worst,
+        "exit_code": diagnosis.exit_code,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "checks": [asdict(check) for check in diagnosis.checks],
+        "read": list(diagnosis.read),
+        "missing": list(diagnosis.missing),
+        "notes": [{"source": note.source, "where": note.where, "what": note.what} for note in diagnosis.notes],
+        "summary": asdict(diagnosis.summary),
+    }
