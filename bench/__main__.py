@@ -43,7 +43,7 @@ def main() -> int:
             ops.singles(table, 20_000 if quick else 200_000, 3 if quick else 7)
             ops.batches(table, 1_000_000, 3 if quick else 9)
             for layout in both:
-                ops.queries(table, layout, 5_000 if quick else 50_000, 3 if quick else 7)
+                ops.queries(table, layout, 5_000 if quick else 50_000, 9)
                 ops.lists(table, layout, 3 if quick else 15)
             ops.memory(table, quick=quick)
         if "explore" in parts:

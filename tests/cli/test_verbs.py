@@ -66,7 +66,7 @@ def test_help_teaches_by_example_at_80_columns() -> None:
         done = sparsemem(*verb, "--help")
         assert done.returncode == 0
         assert "sparsemem" in done.stdout
-        assert all(len(line) <= 84 for line in done.stdout.splitlines()), verb
+        assert all(len(line) <= 80 for line in done.stdout.splitlines()), verb
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -119,13 +119,17 @@ def test_standard_input_and_pipes() -> None:
     assert "\x1b" not in sparsemem("draw", "-", stdin=text, FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["doctor", "example:laptop"], ["play", "examples/dimm.toml"], ["explain", "section"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["doctor", "example:laptop"], ["play", "examples/dimm.toml"], ["explain", "section"]]
+)
 def test_small_verbs_import_nothing_heavy(argv: list[str]) -> None:
     code = (
         "import sys; from sparsemem.cli.app import run; run(sys.argv[1:]); "
         "print([m for m in ('numpy', 'numba', 'hypothesis', 'jsonschema') if m in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stderr.splitlines()[-1] == "[]"
 
 

@@ -139,3 +139,15 @@ def _told(section: MemSection | None) -> tuple[int, int]:
     if section is None or not section.section_mem_map & 3:
         return 0, 0
     return section.section_mem_map & 31, section.usage.subsection_map if section.usage else 0
+
+
+def test_a_large_piece_stays_in_the_overview() -> None:
+    """Many small devices go together as one mixed piece; the RAM beside them, 63 GiB, stays what it is."""
+    m = parse_machine("6.1; 1M-1G ram, 4G-64G ram, 64G-1T pmem")
+    for number in range(200):
+        start = (64 << 30) + number * (256 << 20)
+        m.apply(f"memremap_pages {start:#x}-{start + (64 << 20) - 1:#x} owner=n{number}")
+    bar = paint_text(build_scene(m.state), 80).split("\n\n")[1].splitlines()[0].strip()
+    assert len(bar) <= 78
+    assert re.search(r"R+▒+╌+\Z", bar)
+    assert "... and 176 more devices" in paint_text(build_scene(m.state), 80)

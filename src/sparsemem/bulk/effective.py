@@ -154,7 +154,10 @@ class EffectiveMap(Store):
 
     def count(self, start: int = 0, end: int | None = None) -> int:
         """How many sub-sections of ``[start, end)`` are set."""
-        start, end = index(start), self.nr_subsections if end is None else index(end)
+        if end is None:
+            end = self.nr_subsections
+        if start.__class__ is not int or end.__class__ is not int:
+            start, end = index(start), index(end)
         if not 0 <= start < end <= self.nr_subsections:
             return self._empty(start, end)
         first = start >> 6

@@ -25,7 +25,7 @@ Examples:
   sparsemem doctor                         this machine
   sparsemem doctor --kernel 5.2            this machine under another kernel
   sparsemem draw example:pmem-two-regions  a bundled machine
-  sparsemem draw "6.1; 0-4G ram, 4G+60M pmem; memremap_pages 0x100000000-0x103bfffff"
+  sparsemem draw "6.1; 0-4G ram, 4G+60M pmem"
   sparsemem explain "Conflicting mapping in same section"
   sparsemem play scenario.toml --json
 

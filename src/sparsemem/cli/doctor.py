@@ -17,7 +17,9 @@ __all__ = ["command"]
 
 @click.command("doctor")
 @machine_options
-@click.option("--compare", "versions", metavar="V,V,...", help='Judge for several kernels, as a table ("all": a usual set).')
+@click.option(
+    "--compare", "versions", metavar="V,V,...", help='Judge for several kernels, as a table ("all": a usual set).'
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(machine: str | None, sysroot: str | None, kernel: str | None, versions: str | None, as_json: bool) -> int:
     """Say what is the matter with the memory layout of MACHINE, and what to do about it.
@@ -41,7 +43,7 @@ def command(machine: str | None, sysroot: str | None, kernel: str | None, versio
     if as_json:
         echo_json(to_json(diagnosis))
     else:
-        click.echo(render_text(diagnosis, width(), colour()), nl=False)
+        click.echo(render_text(diagnosis, width(), colour()), color=colour(), nl=False)
     return _exit_code([diagnosis])
 
 
@@ -51,7 +53,9 @@ def _compare(machine: str | None, sysroot: str | None, kernel: str | None, versi
     if kernel is not None:
         raise UsageError("give --kernel or --compare, not both")
     if is_layout(machine):
-        raise UsageError("--compare needs a machine, not a layout line", remedy="give its kernels one by one with --kernel")
+        raise UsageError(
+            "--compare needs a machine, not a layout line", remedy="give its kernels one by one with --kernel"
+        )
     wanted = COMPARED if versions == "all" else tuple(word.strip() for word in versions.split(",") if word.strip())
     diagnoses = compare(describe(machine, sysroot), wanted)
     if as_json:

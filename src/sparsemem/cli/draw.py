@@ -66,7 +66,7 @@ def command(
     else:
         text = (paint_svg if form == "svg" else paint_html)(picture, **more)
     if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(text, color=colour() and output is None, nl=not text.endswith("\n"))
         return 0
     try:
         with open(output, "w", encoding="utf-8") as file:

@@ -20,7 +20,7 @@ def command(scenario: str, kernel: str | None, as_json: bool, debug: bool, layou
 
     \b
     kernel = "6.1"
-    steps = ["plug dimm0 128M", "echo offline > /sys/devices/system/memory/memory32/state"]
+    steps = ["plug dimm0 128M", "cat /proc/iomem"]
     [machine]
     memory = "512M"
 
@@ -47,9 +47,9 @@ def command(scenario: str, kernel: str | None, as_json: bool, debug: bool, layou
         before = machine.snapshot()
         result = player.step(text, pipeline)
         for line in step_lines(machine, before, result, debug=debug, colour=paint):
-            click.echo(line)
+            click.echo(line, color=paint)
     for line in final_lines(machine, colour=paint):
-        click.echo(line)
+        click.echo(line, color=paint)
     if layout:
         from sparsemem.machine.notation import format_machine
 

@@ -80,6 +80,11 @@ def overview(picture: Scene | Comparison, columns: int) -> list[Piece]:
     """
     pieces = [_chunk(list(group)) for _, group in groupby(_stretches(picture), key=lambda stretch: stretch[0])]
     if len(pieces) > columns:
+        # What would be less than a column to scale goes together first.
+        least = sum(where.size for _, where in pieces) // columns
+        groups = groupby(pieces, key=lambda piece: piece[1].size >= least and piece)
+        pieces = [_chunk(list(group)) for _, group in groups]
+    if len(pieces) > columns:
         step = -(-len(pieces) // columns)
         pieces = [_chunk(pieces[at : at + step]) for at in range(0, len(pieces), step)]
     smallest = min((where.size for _, where in pieces), default=1)

@@ -24,6 +24,7 @@ _MARGIN, _LINE, _CHAR = 24, 18, 7.25
 _CELL, _GAP, _HEIGHT = 14, 3, 18
 _PANEL_CELL = 9
 _COLUMNS = 120  # of the overview bar
+_DEVICES_IN_LEGEND = 48
 _BLANK = ("hole", "empty", ABSENT, CLAIM)
 
 
@@ -211,9 +212,14 @@ def _legend(canvas: _Canvas, scenes: Iterable[Scene], pieces: list[Piece]) -> No
         if kind in shown:
             entries[kind, "", ""] = (kind, None, f"in the overview: {sentence}")
     canvas.y += 10
+    devices = [key for key in entries if key[0] == "device"]
+    for key in devices[_DEVICES_IN_LEGEND:]:
+        del entries[key]
     for kind, thing, sentence in entries.values():
         canvas.box(_MARGIN + 14, canvas.y + 3, 14, 13, kind, thing, sentence)
         canvas.paragraph(_MARGIN + 36, sentence, canvas.width - 2 * _MARGIN - 36)
+    if len(devices) > _DEVICES_IN_LEGEND:
+        canvas.paragraph(_MARGIN + 36, f"... and {len(devices) - _DEVICES_IN_LEGEND:,} more devices", 600, "sm-dim")
     known = {name for scene in scenes for name in scene.flags}
     flags = ", ".join(f"{letter} {name}" for name, letter in FLAG_LETTERS.items() if name in known)
     canvas.paragraph(_MARGIN + 14, f"flags: {flags}", canvas.width - 2 * _MARGIN)
