@@ -67,6 +67,14 @@ def partly_ram(ctx: Context) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _bare_metal(ctx: Context) -> bool:
+    """A guest's kernel takes a block size that divides the end of RAM (x86-64, v5.9 and later): another one was read on metal."""
+    unknown = ctx.description is not None and ctx.description.hypervisor is None
+    if not unknown or ctx.kernel.arch != "x86_64" or ctx.kernel.features.block_size_rule == "largest divisor":
+        return False
+    return bool(ctx.ram.ranges) and ctx.ram.ranges[-1].end % ctx.block_size != 0
+
+
 def hotplug_room(ctx: Context) -> Iterator[Finding]:
     """Where a hypervisor would put the next DIMM: right behind the last memory. Is that a whole memory block?
 
@@ -74,7 +82,7 @@ def hotplug_room(ctx: Context) -> Iterator[Finding]:
     """
     ends = [r.end for r in ctx.ram.ranges[-1:]] + [device.range.end for device in ctx.devices if device.kind != "soft"]
     top, block = max(ends), ctx.block_size
-    if top % _SMALLEST_DIMM or top % block == 0:
+    if top % _SMALLEST_DIMM or top % block == 0 or _bare_metal(ctx):
         return
     answer = ctx.machine.apply(Operation("add_memory", (Range(top, top + block),)))
     ctx.machine.undo()

@@ -55,7 +55,7 @@ def _numbers(diagnosis: Diagnosis) -> str:
         parts.append(f"{format_size(s.device)} device memory ({format_size(s.mapped)} mapped)")
     if s.stranded:
         parts.append(f"{format_size(s.stranded)} stranded")
-    blocks = f"{s.blocks} memory blocks of {format_size(s.block_size)}"
+    blocks = f"{_count(s.blocks, 'memory block')} of {format_size(s.block_size)}"
     parts.append(blocks + (f", {s.stuck_blocks} of them can never go offline" if s.stuck_blocks else ""))
     return "; ".join(parts) + "."
 

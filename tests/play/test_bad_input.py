@@ -1,0 +1,91 @@
+"""Any text gives an answer or one clear error: layout lines, scenarios, steps, operations. Never a traceback."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsemem.errors import InputError, SparsememError
+from sparsemem.machine.notation import format_machine, looks_like_layout, parse_machine
+from sparsemem.machine.operations import parse_operation
+from sparsemem.play.scenario import parse_scenario
+from sparsemem.play.shell import parse_step
+
+_WORDS = st.sampled_from(
+    "6.1 5.2 x86_64 arm64 page=65536 levels=5 ; , { } with block=128M block=1 node=1:0-fff top=fff unmovable=1 bare-metal "
+    "1M-64M 0-fff 4G+60M fff-0 100000-1fffffff 0x100000-0x1fffff -1-5 1M- ram pmem legacy #200:5 #zz % %zz memremap_pages "
+    "memunmap_pages offline online memory1 memory99999999999 0x100000-0x2fffff fail=1 fail=0 nid=1 nid=x altmap=2:510 altmap=2 "
+    "type=generic type=x owner=a 0x0-0xffffffffffffffff 0-16777216T movablecore=64M kernelcore=1 auto_online=online".split()
+)
+_LINES = st.lists(_WORDS, max_size=14).map(" ".join)
+
+
+@given(st.one_of(st.text(max_size=80), _LINES, _LINES.map(lambda line: f"6.1; 1M-64M ram; {line}")))
+@settings(max_examples=600, deadline=None)
+def test_layout_lines(line: str) -> None:
+    try:
+        machine = parse_machine(line)
+    except SparsememError as error:
+        assert str(error)
+        return
+    assert parse_machine(format_machine(machine)) == machine
+    assert looks_like_layout(line)
+
+
+@given(st.one_of(st.text(max_size=60), _LINES))
+@settings(max_examples=300, deadline=None)
+def test_operations(text: str) -> None:
+    try:
+        operation = parse_operation(text)
+    except SparsememError:
+        return
+    assert parse_operation(str(operation)) == operation
+
+
+_STEP = st.sampled_from(
+    ["echo", "offline", ">", ">>", "/sys/devices/system/memory/memory1/state", "&&", ";", "|", "cat", "grep", ".", "'", '"', "plug",
+     "dimm0", "128M", "-1", "unplug", "for", "i", "in", "do", "done", "$i", "ndctl", "*", "[", "printf", "%s", "%d", "head", "-n", "1"]
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(_STEP, max_size=10).map(" ".join)))
+@settings(max_examples=400, deadline=None)
+def test_steps(step: str) -> None:
+    try:
+        commands = parse_step(step)
+    except SparsememError:
+        return
+    assert commands
+    assert all(command.argv for command in commands)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=100, deadline=None)
+def test_scenarios(text: str) -> None:
+    with pytest.raises(SparsememError):
+        parse_scenario(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("steps = []", "scenario", "[machine]"),
+        ("kernel = 6.1\n[machine]\nmemory='1G'", "scenario", "kernel must be a string"),
+        ("[machine]\nmemory='1G'\nlayout='6.1; 0-1G ram'", "[machine]", "once"),
+        ("[machine]\nmemory='1X'", "[machine]", "memory"),
+        ("[machine]\nmemory='1G'\nslots=-1", "[machine]", "slots"),
+        ("[machine]\nmemory='1G'\npmem=[{labels=true}]", "pmem 1", "size"),
+        ("[machine]\nmemory='1G'\npmem=[{size='1G', lables=true}]", "pmem 1", "lables"),
+        ("stesp=[]\n[machine]\nmemory='1G'", "scenario", "stesp"),
+        ("steps=['echo >']\n[machine]\nmemory='1G'", "step 1", "file name"),
+        ("steps=['true', 'memremap_pages 0x5-0x1']\n[machine]\nmemory='1G'", "step 2", "ends before"),
+        ("steps=[1]\n[machine]\nmemory='1G'", "scenario", "strings"),
+    ],
+)
+def test_the_error_names_the_place(text: str, place: str, words: str) -> None:
+    with pytest.raises(SparsememError) as caught:
+        parse_scenario(text)
+    assert place in str(caught.value.where)
+    assert words in str(caught.value)
+    assert isinstance(caught.value, InputError) or caught.value.exit_code == 2
