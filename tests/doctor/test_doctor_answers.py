@@ -55,6 +55,19 @@ def test_a_check_without_input_says_so() -> None:
     assert "skipped, because" in render_text(found)
 
 
+def test_hidden_addresses_are_a_finding_and_nothing_is_judged_from_them(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/iomem").write_text("00000000-00000000 : System RAM\n00000000-00000000 : Persistent Memory\n")
+    block = tmp_path / "sys/devices/system/memory/memory0"
+    block.mkdir(parents=True)
+    (block / "state").write_text("online\n")
+    (block.parent / "block_size_bytes").write_text("8000000\n")
+    found = diagnose(read_machine(tmp_path), "6.1")
+    assert [(each.id, each.severity) for each in found.findings] == [("zero-iomem", "warning")]
+    assert found.exit_code == 11
+    assert "mappings" in {check.name for check in found.skipped}
+
+
 def test_block_size_that_can_not_be_told_is_not_guessed() -> None:
     iomem = "100000000-fbfffffff : System RAM\n1000000000-1fbfffffff : System RAM\n2000000000-203fffffff : CXL Window 0\n"
     found = diagnose(read_text(iomem, "big"), "6.1")
@@ -136,4 +149,4 @@ def test_small_machines_need_no_heavy_imports() -> None:
         "render_text(diagnose(read_machine(fixtures.path('pmem-guest'))));"
         "sys.exit(bool({'numpy', 'numba', 'rich', 'msgspec'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -146,7 +146,7 @@ def judge(ctx: Context, device: Device) -> Verdict:
     if rest.start >= rest.end:
         text = "unable to satisfy requested alignment"
         return Verdict("info-block-capacity", "ENXIO", "nd_pfn_init", (text,), (start, end))
-    verdict = _try(ctx, rest, device.name)
     name = device.name.replace("region", "namespace") + ".0" if device.kind == "region" else device.name
+    verdict = _try(ctx, rest, name)
     said = (f.pfn_section_pad_message.replace("%s", name) % (start + end),) if start + end else ()
     return verdict._replace(padding=(start, end), log=(*said, *verdict.log))

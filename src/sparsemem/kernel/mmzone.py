@@ -118,6 +118,7 @@ def early_section(ms: MemSection | None) -> bool:
 
 
 def online_device_section(ms: MemSection | None) -> bool:
+    """Online and tainted: RAM and device pages share it, and only the pagemaps can tell them apart."""
     both = SECTION_IS_ONLINE | SECTION_TAINT_ZONE_DEVICE
     return ms is not None and ms.section_mem_map & both == both
 

@@ -49,6 +49,7 @@ def _check_offline_span(state: State, pfn: int, nr_pages: int) -> None:
 
 
 def populated_zone(state: State, nid: int, name: str) -> bool:
+    """Has the zone any present page?"""
     zone = state.zones.get((nid, name))
     return zone is not None and zone.present_pages > 0
 
@@ -91,6 +92,7 @@ def mhp_init_memmap_on_memory(state: State, nid: int, name: str, pfn: int, nr_pa
 
 
 def mhp_deinit_memmap_on_memory(state: State, nid: int, name: str, pfn: int, nr_pages: int) -> None:
+    """Take the block's own memmap pages out of their zone again."""
     per_section = state.kernel.geometry.PAGES_PER_SECTION
     if nr_pages >= per_section:
         offline_mem_sections(state, pfn, (pfn + nr_pages) & ~(per_section - 1))
