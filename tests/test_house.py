@@ -15,7 +15,9 @@ import pytest
 import sparsemem
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(m.name for m in pkgutil.walk_packages(sparsemem.__path__, "sparsemem.") if not m.name.endswith("__main__"))
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages(sparsemem.__path__, "sparsemem.") if not m.name.endswith("__main__")
+)
 #: Backends that need an extra; their tests skip without it.
 _EXTRAS = ("numba",)
 

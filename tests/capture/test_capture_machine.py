@@ -202,7 +202,7 @@ def slow(fd, data):
 write._write_all = slow
 write.write_new(sys.argv[1], b"data")
 """
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "x.tar")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
@@ -241,7 +241,7 @@ print([note.what for note in taken.notes])
 os.write(fd, taken.tar())
 """
     out = tmp_path / "user.tar"
-    done = subprocess.run([sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=True)
     assert "run as root" in done.stdout
     machine = read_machine(out)
     assert machine.iomem is None

@@ -7,7 +7,9 @@ from sparsemem.units import GIB, MIB, TIB
 __all__ = ["huge_iomem"]
 
 
-def huge_iomem(devices: int = 8192, size: int = 64 * TIB, ram: int = 256 * GIB, *, step: int = 2 * MIB, mapped: bool = False) -> str:
+def huge_iomem(
+    devices: int = 8192, size: int = 64 * TIB, ram: int = 256 * GIB, *, step: int = 2 * MIB, mapped: bool = False
+) -> str:
     """The iomem text of a machine of ``size`` bytes with that many device ranges behind its RAM.
 
     Ranges are multiples of ``step`` and of no section: each one shares a section with the next, but for a gap after every 16th.

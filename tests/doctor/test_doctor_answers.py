@@ -69,7 +69,9 @@ def test_hidden_addresses_are_a_finding_and_nothing_is_judged_from_them(tmp_path
 
 
 def test_block_size_that_can_not_be_told_is_not_guessed() -> None:
-    iomem = "100000000-fbfffffff : System RAM\n1000000000-1fbfffffff : System RAM\n2000000000-203fffffff : CXL Window 0\n"
+    iomem = (
+        "100000000-fbfffffff : System RAM\n1000000000-1fbfffffff : System RAM\n2000000000-203fffffff : CXL Window 0\n"
+    )
     found = diagnose(read_text(iomem, "big"), "6.1")
     (skipped,) = [check for check in found.skipped if check.name == "cxl-windows"]
     assert skipped.reason.startswith("cannot tell")

@@ -19,9 +19,19 @@ from sparsemem.units import GIB, MIB
 UNITS = st.sampled_from([4096, 64 * 1024, 2 * MIB, 16 * MIB, 64 * MIB, 128 * MIB, GIB])
 SIZES = st.builds(lambda unit, count: unit * count, UNITS, st.integers(1, 40))
 NAMES = st.sampled_from(
-    ["System RAM", "Persistent Memory", "Persistent Memory (legacy)", "Soft Reserved", "Reserved", "CXL Window 0", "PCI Bus 0000:00"]
+    [
+        "System RAM",
+        "Persistent Memory",
+        "Persistent Memory (legacy)",
+        "Soft Reserved",
+        "Reserved",
+        "CXL Window 0",
+        "PCI Bus 0000:00",
+    ]
 )
-VERSIONS = st.sampled_from([None, "4.19", "5.1", "5.2", "5.3", "5.6", "5.7", "5.10", "5.12", "5.15", "6.1", "6.12", "6.18", "7.2"])
+VERSIONS = st.sampled_from(
+    [None, "4.19", "5.1", "5.2", "5.3", "5.6", "5.7", "5.10", "5.12", "5.15", "6.1", "6.12", "6.18", "7.2"]
+)
 MODES = st.sampled_from(["raw", "fsdax", "devdax", "sector", "unknown"])
 
 
@@ -58,19 +68,33 @@ def descriptions(draw: st.DrawFn) -> MachineDescription:
                 break
             part, mode = Range(at, at + size), draw(MODES)
             cut = min(size - 1, draw(SIZES))
-            data = draw(st.sampled_from([None, part, Range(part.start + cut, part.end), Range(part.start, part.end - cut)]))
+            data = draw(
+                st.sampled_from([None, part, Range(part.start + cut, part.end), Range(part.start, part.end - cut)])
+            )
             namespaces.append(
                 NamespaceFact(f"namespace{index}.{number}", f"region{index}", mode, draw(st.sampled_from([None, "dev", "mem"])),
                               draw(st.sampled_from([part, None])), size, align=draw(st.none() | UNITS),
                               enabled=draw(st.booleans()), data=data, force_raw=draw(st.none() | st.booleans()))
             )  # fmt: skip
             if mode == "devdax" and draw(st.booleans()):
-                daxes.append(DaxFact(f"dax{index}.{number}", size, draw(st.sampled_from([(part,), ()])),
-                                     mode=draw(st.sampled_from(["devdax", "system-ram", None])), region=f"region{index}"))
+                daxes.append(
+                    DaxFact(
+                        f"dax{index}.{number}",
+                        size,
+                        draw(st.sampled_from([(part,), ()])),
+                        mode=draw(st.sampled_from(["devdax", "system-ram", None])),
+                        region=f"region{index}",
+                    )
+                )
             at += size + draw(st.just(0) | SIZES)
     block = draw(st.sampled_from([None, 128 * MIB, GIB, 2 * GIB]))
     states = st.sampled_from(["online", "offline", "going-offline"])
-    blocks = draw(st.lists(st.builds(BlockFact, st.integers(0, 400), states, st.sampled_from([(), ("Normal",), ("Movable",)])), max_size=5))
+    blocks = draw(
+        st.lists(
+            st.builds(BlockFact, st.integers(0, 400), states, st.sampled_from([(), ("Normal",), ("Movable",)])),
+            max_size=5,
+        )
+    )
     return replace(
         found, regions=tuple(regions), namespaces=tuple(namespaces), dax=tuple(daxes), block_size=block, blocks=tuple(blocks),
         kernel_release=draw(st.none() | st.sampled_from(["4.18.18", "5.1.0-rc1", "5.10.25", "6.1.0-50-cloud-amd64", "7.2.12", "odd"])),
@@ -93,7 +117,9 @@ def test_every_machine_gets_an_answer(description: MachineDescription, version: 
         return
     json.dumps(to_json(found))
     assert render_text(found, 60).endswith("\n")
-    assert [SEVERITIES.index(each.severity) for each in found.findings] == sorted(SEVERITIES.index(e.severity) for e in found.findings)
+    assert [SEVERITIES.index(each.severity) for each in found.findings] == sorted(
+        SEVERITIES.index(e.severity) for e in found.findings
+    )
     for each in found.findings:
         assert all(r.start < r.end for r in each.ranges), each
         assert each.capacity is None or each.capacity >= 0

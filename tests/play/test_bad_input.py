@@ -12,11 +12,62 @@ from sparsemem.machine.operations import parse_operation
 from sparsemem.play.scenario import parse_scenario
 from sparsemem.play.shell import parse_step
 
-_WORDS = st.sampled_from(
-    "6.1 5.2 x86_64 arm64 page=65536 levels=5 ; , { } with block=128M block=1 node=1:0-fff top=fff unmovable=1 bare-metal "
-    "1M-64M 0-fff 4G+60M fff-0 100000-1fffffff 0x100000-0x1fffff -1-5 1M- ram pmem legacy #200:5 #zz % %zz memremap_pages "
-    "memunmap_pages offline online memory1 memory99999999999 0x100000-0x2fffff fail=1 fail=0 nid=1 nid=x altmap=2:510 altmap=2 "
-    "type=generic type=x owner=a 0x0-0xffffffffffffffff 0-16777216T movablecore=64M kernelcore=1 auto_online=online".split()
+_WORDS = st.sampled_from(  # a list of words is longer and says no more
+    [
+        "6.1",
+        "5.2",
+        "x86_64",
+        "arm64",
+        "page=65536",
+        "levels=5",
+        ";",
+        ",",
+        "{",
+        "}",
+        "with",
+        "block=128M",
+        "block=1",
+        "node=1:0-fff",
+        "top=fff",
+        "unmovable=1",
+        "bare-metal",
+        "1M-64M",
+        "0-fff",
+        "4G+60M",
+        "fff-0",
+        "100000-1fffffff",
+        "0x100000-0x1fffff",
+        "-1-5",
+        "1M-",
+        "ram",
+        "pmem",
+        "legacy",
+        "#200:5",
+        "#zz",
+        "%",
+        "%zz",
+        "memremap_pages",
+        "memunmap_pages",
+        "offline",
+        "online",
+        "memory1",
+        "memory99999999999",
+        "0x100000-0x2fffff",
+        "fail=1",
+        "fail=0",
+        "nid=1",
+        "nid=x",
+        "altmap=2:510",
+        "altmap=2",
+        "type=generic",
+        "type=x",
+        "owner=a",
+        "0x0-0xffffffffffffffff",
+        "0-16777216T",
+        "movablecore=64M",
+        "kernelcore=1",
+        "auto_online=online",
+    ]
 )
 _LINES = st.lists(_WORDS, max_size=14).map(" ".join)
 
@@ -26,8 +77,7 @@ _LINES = st.lists(_WORDS, max_size=14).map(" ".join)
 def test_layout_lines(line: str) -> None:
     try:
         machine = parse_machine(line)
-    except SparsememError as error:
-        assert str(error)
+    except SparsememError:
         return
     assert parse_machine(format_machine(machine)) == machine
     assert looks_like_layout(line)

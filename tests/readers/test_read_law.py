@@ -208,10 +208,10 @@ def test_standard_input_and_process_substitution():
     code = "import sys; from sparsemem.readers import read_machine; print(read_machine(sys.argv[1]).kernel_release)"
     log = HERE / "data" / "guest-6.1" / "boot.log"
     with log.open("rb") as stream:
-        direct = subprocess.run(  # noqa: S603
+        direct = subprocess.run(
             [sys.executable, "-c", code, "-"], stdin=stream, capture_output=True, text=True, check=True
         )
-    shell = subprocess.run(  # noqa: S603
+    shell = subprocess.run(
         ["/bin/bash", "-c", f'"$0" -c "$1" <(cat {log})', sys.executable, code],
         capture_output=True,
         text=True,
@@ -223,7 +223,7 @@ def test_standard_input_and_process_substitution():
 def test_reading_imports_nothing_heavy():
     code = "import sys, sparsemem.readers, sparsemem.capture; print(HEAVY & set(sys.modules))"
     code = code.replace("HEAVY", "{'numpy', 'rich', 'msgspec', 'cyclopts'}")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_this_machine():

@@ -42,7 +42,13 @@ def free_space(ctx: Context) -> Iterator[Finding]:
     for region in ctx.description.regions:
         own = [fact for fact in ctx.description.namespaces if fact.region == region.dev]
         align = region_align(ctx, region)
-        if region.range is None or region.labels is not True or not own or align is None or any(n.range is None for n in own):
+        if (
+            region.range is None
+            or region.labels is not True
+            or not own
+            or align is None
+            or any(n.range is None for n in own)
+        ):
             continue
         yield from _region(ctx, region, region.range, own, align)
 
@@ -69,7 +75,9 @@ def _region(ctx: Context, region: RegionFact, whole: Range, own: list[NamespaceF
     size = sum(part.size for part in lost)
     # A rest below the align at the end of a region whose own size is no multiple is nobody's fault.
     tail = whole.size % align
-    misplaced = [fact.dev for fact in own if fact.range and ((fact.range.start - whole.start) % align or fact.range.size % align)]
+    misplaced = [
+        fact.dev for fact in own if fact.range and ((fact.range.start - whole.start) % align or fact.range.size % align)
+    ]
     if not misplaced and size <= tail:
         return
     yield finding(

@@ -87,7 +87,9 @@ def _iomem_kind(desc: int) -> str:
     return {IORES_DESC_PERSISTENT_MEMORY_LEGACY: "legacy", IORES_DESC_SOFT_RESERVED: "soft"}.get(desc, "pmem")
 
 
-def find_devices(machine: Machine, description: MachineDescription | None, answers: dict[str, Answer]) -> tuple[Device, ...]:
+def find_devices(
+    machine: Machine, description: MachineDescription | None, answers: dict[str, Answer]
+) -> tuple[Device, ...]:
     """Every device range, sorted by address. A range is named once, by the most specific source that knows it."""
     found = list(_of_description(description, answers)) if description is not None else []
     known = Intervals(

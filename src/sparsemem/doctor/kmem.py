@@ -171,7 +171,11 @@ def cxl_windows(ctx: Context) -> Iterator[Finding]:
             continue
         r = Range(res.start, res.end + 1)
         if r.start % (256 * MIB) or r.end % (256 * MIB):
-            said = ("CFMWS: [BIOS BUG] base/size alignment violates spec",) if ctx.kernel.features.block_size_rule == "advised" else ()
+            said = (
+                ("CFMWS: [BIOS BUG] base/size alignment violates spec",)
+                if ctx.kernel.features.block_size_rule == "advised"
+                else ()
+            )
             yield finding(
                 "cxl-window-alignment", "warning", f"{res.name} does not start and end on multiples of 256 MiB: a firmware bug.",
                 "cxl-window-alignment", ranges=(r,), devices=(str(res.name),), kernel_says=said, capacity=r.size,

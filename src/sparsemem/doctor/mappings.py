@@ -46,7 +46,9 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
         )  # fmt: skip
     severity = "error" if device.live else "warning"
     if device.live:
-        what = f"{device.name} can not be mapped: {answer}. It has no struct pages, and what needs them does not come up."
+        what = (
+            f"{device.name} can not be mapped: {answer}. It has no struct pages, and what needs them does not come up."
+        )
     else:
         what = f"{device.name} is not mapped; mapping it whole would be refused: {answer}."
     if any(verdict.padding):
@@ -90,7 +92,9 @@ def neighbours(ctx: Context) -> Iterator[Finding]:
         first, second = judge(ctx, left), judge(ctx, right)
         if first.refused or second.refused or left.range.end % ctx.section == 0:
             continue
-        rests = [Range(d.range.start + v.padding[0], d.range.end - v.padding[1]) for d, v in ((left, first), (right, second))]
+        rests = [
+            Range(d.range.start + v.padding[0], d.range.end - v.padding[1]) for d, v in ((left, first), (right, second))
+        ]
         if rests[0].end // ctx.section != rests[1].start // ctx.section or rests[0].end % ctx.section == 0:
             continue
         yield _pair(ctx, left, right, rests)

@@ -32,10 +32,17 @@ _IDS = {
 BACK_UP = Remedy("Save the data first: making a namespace anew loses it.")
 NEWER_KERNEL = Remedy("Boot kernel 5.3 or later: there the unit is a sub-section of 2 MiB. Ask first what it would do:",
                       ("sparsemem", "doctor", "--kernel", "6.1"))  # fmt: skip
-_MOVE_BORDER = Remedy("Or move the border between RAM and device memory to a multiple of the section size (memmap=, firmware).")
-_ALIGN_2M = Remedy("Start and end the range on multiples of 2 MiB: change memmap=, the firmware's map, or the size of the image.")
+_MOVE_BORDER = Remedy(
+    "Or move the border between RAM and device memory to a multiple of the section size (memmap=, firmware)."
+)
+_ALIGN_2M = Remedy(
+    "Start and end the range on multiples of 2 MiB: change memmap=, the firmware's map, or the size of the image."
+)
 _REMAKE = Remedy("Then make it anew, with a legal size.", ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE"))
-_SECTOR = Remedy("Or use it without struct pages, in sector mode.", ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE", "-m", "sector"))
+_SECTOR = Remedy(
+    "Or use it without struct pages, in sector mode.",
+    ("ndctl", "create-namespace", "-f", "-e", "NAMESPACE", "-m", "sector"),
+)
 
 
 def finding_id(rule: str) -> str:

@@ -159,7 +159,9 @@ def _grown(table: dict[int, str], shift: int) -> dict[int, str]:
         while name is not None:
             target = _probe(name, mod, mask, settled)
             settled.add(target)
-            name, table[target] = table.get(target), name
+            evicted = table.get(target)
+            table[target] = name
+            name = evicted
     return table
 
 
