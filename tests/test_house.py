@@ -13,22 +13,19 @@ from pathlib import Path
 import pytest
 
 import sparsemem
+from sparsemem.errors import MissingExtraError
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
     m.name for m in pkgutil.walk_packages(sparsemem.__path__, "sparsemem.") if not m.name.endswith("__main__")
 )
-#: Backends that need an extra; their tests skip without it.
-_EXTRAS = ("numba",)
 
 
 def _module(name: str) -> object:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        if error.name in _EXTRAS:
-            pytest.skip(f"needs {error.name}")
-        raise
+    except MissingExtraError as error:
+        pytest.skip(error.what)
 
 
 @pytest.mark.parametrize("name", MODULES)
