@@ -163,12 +163,15 @@ class State:
         "_seen",
         "altmaps",
         "blocks",
+        "dax",
         "dirty",
         "failing",
         "groups",
         "kernel",
         "lines",
+        "media",
         "misc",
+        "nd",
         "nodes",
         "once",
         "pgmap_array",
@@ -193,6 +196,9 @@ class State:
         self.pgmap_starts: list[int] = []
         self.altmaps: dict[int, VmemAltmap] = {}
         self.groups: dict[int, MemoryGroup] = {}
+        self.nd: dict[str, Any] = {}
+        self.media: dict[tuple[str, int], bytes] = {}
+        self.dax: dict[str, Any] = {}
         self.misc: dict[str, Any] = {}
         self.once: dict[str, bool] = {}
         self.lines: list[LogLine] = []
@@ -203,7 +209,8 @@ class State:
         self._seen = 0
         self._boot: Hashable = None
         named = (
-            "sections", "roots", "vmemmap", "blocks", "zones", "nodes", "pgmaps", "pgmap_array", "altmaps", "groups", "misc",
+            "sections", "roots", "vmemmap", "blocks", "zones", "nodes", "pgmaps", "pgmap_array", "altmaps", "groups",
+            "nd", "media", "dax", "misc",
         )  # fmt: skip
         self._names: dict[int, tuple[str, dict[Any, Any]]] = {
             id(getattr(self, name)): (name, getattr(self, name)) for name in named

@@ -12,6 +12,7 @@ from sparsemem.kernel import memory_block
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import State, Zone
+from sparsemem.machine.sysfs_error import SysfsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +28,6 @@ _BLOCK_OTHERS = ("power", "subsystem", "uevent")
 _TOP_FILES = ("auto_online_blocks", "block_size_bytes")
 _TOP_OTHERS = ("power", "uevent")
 _PROC = ("/proc/iomem", "/proc/zoneinfo")
-
-
-class SysfsError(OSError):
-    """What user space gets: an errno, and the refusal behind it where the kernel function made one."""
-
-    def __init__(self, number: int, path: str, refusal: Refusal | None = None) -> None:
-        super().__init__(number, path)
-        self.number = number
-        self.path = path
-        self.refusal = refusal
 
 
 def _normal(path: str) -> str:

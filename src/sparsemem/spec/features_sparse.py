@@ -170,17 +170,30 @@ class SparseFeatures:
     )  # fmt: skip
 
     # -- the vmemmap
-    altmap_backs_base_pages: bool = choice(
-        Era(False),
-        Era(True, "4.0", arches=("ppc64",)),
-        Era(True, "5.9", "1d9cfee7535c", "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()",
-            arches=("arm64",)),
-        Era(True, "6.11", arches=("riscv64",)),
-        note="The memmap of less than a section may come from the altmap; on x86 only that of a whole section does.",
+    altmap_backing: str = choice(
+        Era("nothing"),
+        Era("whole sections", "4.0", arches=("x86_64",)),
+        Era("everything", "4.0", arches=("ppc64",)),
+        Era("everything", "5.9", "1d9cfee7535c",
+            "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()", arches=("arm64",)),
+        Era("everything", "6.11", arches=("riscv64",)),
+        Era("everything", "6.8", arches=("s390x",)),
+        note="Which memmap is taken from the altmap: on x86 that of whole sections; where nothing is, the altmap is "
+        "left alone and the memmap is in RAM.",
     )  # fmt: skip
-    arm64_vmemmap_freed: bool = since(
-        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
-        note="Removing memory frees its vmemmap; before, vmemmap_free() did nothing on arm64.",
+    vmemmap_never_freed: bool = choice(
+        Era(False),
+        Era(True, "4.0", arches=("arm64", "loongarch64")),
+        Era(False, "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",)),
+        note="Removing memory leaves its vmemmap mapped: vmemmap_free() does nothing.",
+    )
+    vmemmap_pmd_for_parts: bool = choice(
+        Era(False),
+        Era(True, "4.0", arches=("arm64",)),
+        Era(True, "6.8", arches=("riscv64",)),
+        Era(False, "6.14.0", "d4234d131b0a", "arm64: mm: Populate vmemmap at the page level if not section aligned",
+            {"6.1": "6.1.132", "6.6": "6.6.84", "6.12": "6.12.20", "6.13": "6.13.8"}, ("arm64",)),
+        note="With 4 KiB pages, the memmap of one sub-section is mapped by a whole PMD, which its neighbours share.",
     )  # fmt: skip
     section_teardown_breaks_shared_pmd: bool = until(
         "6.14.0", "d4234d131b0a", "arm64: mm: Populate vmemmap at the page level if not section aligned",
