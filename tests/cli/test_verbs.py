@@ -76,6 +76,20 @@ def test_completion(shell: str) -> None:
     assert "_SPARSEMEM_COMPLETE" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "at", "offers"),
+    [
+        ("sparsemem d", 1, "plain,doctor"),
+        ("sparsemem doctor example:l", 2, "plain,example:laptop"),
+        ("sparsemem draw --kernel 5.1", 3, "plain,5.15"),
+        ("sparsemem draw --fo", 2, "plain,--format"),
+    ],
+)
+def test_what_completion_offers(words: str, at: int, offers: str) -> None:
+    done = sparsemem(_SPARSEMEM_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(at))
+    assert offers in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("scenario", ["plug_several", "block_boot", "boot_memmap_48M_336M"])
 @pytest.mark.parametrize("kernel", ["5.1", "5.10", "7.2"])
 def test_play_json_keeps_to_the_schema(scenario: str, kernel: str) -> None:

@@ -121,7 +121,18 @@ def run(argv: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("sparsemem: interrupted; nothing was changed", err=True)
         return 130
+    except RecursionError:
+        click.echo("sparsemem: error: this input is nested too deeply", err=True)
+        return 3
     except BrokenPipeError:
         # The reader of our output went away: not an error of ours, and nothing more may be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except Exception as error:
+        if os.environ.get("SPARSEMEM_TRACEBACK"):
+            raise
+        click.echo(f"sparsemem: error: a bug of this program: {type(error).__name__}: {error}", err=True)
+        click.echo(
+            "  hint: run it again with SPARSEMEM_TRACEBACK=1 and report what it prints, with the input", err=True
+        )
+        return 70

@@ -15,6 +15,8 @@ import click
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from sparsemem.machine.build import Built
     from sparsemem.machine.description import MachineDescription
     from sparsemem.machine.machine import Machine
@@ -34,15 +36,37 @@ class Loaded:
     built: Built | None = None
 
 
+def _complete_machine(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from sparsemem import fixtures
+
+    names = [f"example:{name}" for name in fixtures.names()]
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _complete_kernel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from sparsemem.spec import KNOWN_SERIES
+
+    names = [f"{major}.{minor}" for major, minor in KNOWN_SERIES]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def machine_options(command: _F) -> _F:
     """MACHINE, --sysroot and --kernel."""
-    command = click.option("--kernel", metavar="VERSION", help="Judge for this kernel, for example 5.2 or 6.1.")(
-        command
-    )
+    command = click.option(
+        "--kernel",
+        metavar="VERSION",
+        shell_complete=_complete_kernel,
+        help="Judge for this kernel, for example 5.2 or 6.1.",
+    )(command)
     command = click.option(
         "--sysroot", metavar="DIR", help="Read the machine under this directory or in this tarball."
     )(command)
-    return click.argument("machine", required=False)(command)
+    return click.argument("machine", required=False, shell_complete=_complete_machine)(command)
 
 
 def _source(machine: str | None, sysroot: str | None) -> str:
