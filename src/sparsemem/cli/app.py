@@ -19,6 +19,7 @@ _VERBS = {
     "explain": "A dmesg line, a finding or a topic in plain words.",
     "machines": "The bundled machines to try things on.",
     "play": "Run a scenario on the model: each answer, log and change.",
+    "shell": "A prompt on a running model: type, and see the sections change.",
 }
 _EPILOG = """\b
 Examples:

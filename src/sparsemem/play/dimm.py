@@ -29,6 +29,14 @@ class DimmBoard:
         self.devices = devices
         self._refused: list[MemoryDevice] = []
 
+    def snapshot(self) -> tuple[DeviceMemory, tuple[MemoryDevice, ...]]:
+        """The board as a value, to come back to with ``restore``."""
+        return self.devices, tuple(self._refused)
+
+    def restore(self, was: tuple[DeviceMemory, tuple[MemoryDevice, ...]]) -> None:
+        """Be as at ``snapshot()``; the machine has an undo of its own."""
+        self.devices, self._refused = was[0], list(was[1])
+
     def plug(self, machine: Machine, name: str, size: int, *, addr: int = 0, slot: int = -1, node: int = 0) -> None:
         """Plug a DIMM. A guest that refuses it only says so in its log: the DIMM is in its slot all the same.
 

@@ -13,9 +13,12 @@ from sparsemem.errors import InputError, NotModelledError
 from sparsemem.machine.operations import OPERATIONS, Operation, parse_operation
 from sparsemem.units import parse_size
 
-__all__ = ["Command", "Pipeline", "parse_step"]
+__all__ = ["COMMANDS", "Command", "Pipeline", "parse_step"]
 
 _SHELL = {"cat", "echo", "false", "grep", "head", "ls", "printf", "sleep", "tail", "test", "true", "wc"}
+COMMANDS = tuple(sorted({*_SHELL, "plug", "unplug"}))
+"""What can be typed besides the kernel calls."""
+
 _OPTIONS = {
     "cat": "", "echo": "n", "grep": "Eiqv", "head": "n", "ls": "1d", "printf": "", "tail": "n", "test": "def", "wc": "l",
 }  # fmt: skip

@@ -1,0 +1,86 @@
+"""``sparsemem shell``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sparsemem.cli.machine import colour, is_layout, layout_machine, width
+
+if TYPE_CHECKING:
+    from sparsemem.play.player import Player
+    from sparsemem.play.prompt import Prompt
+
+__all__ = ["command"]
+
+_START = 'kernel = "6.1"\n[machine]\nmemory = "512M"\n'
+
+
+@click.command("shell")
+@click.argument("scenario", required=False)
+@click.option("--kernel", metavar="VERSION", help="The kernel that runs.")
+def command(scenario: str | None, kernel: str | None) -> int:
+    """A prompt on a running model: type commands, see the sections change.
+
+    SCENARIO is a scenario file (its machine is booted, its steps are played first) or a layout line; without it a guest of
+    512 MiB starts. On a terminal there is history and completion; ":help" says what else is there.
+    """
+    from sparsemem.play.prompt import HELP, Prompt
+
+    player = _player(scenario, kernel)
+    paint = colour()
+    prompt = Prompt(player, lambda line: click.echo(line, color=paint), colour=paint, width=width())
+    if not sys.stdin.isatty():
+        for line in sys.stdin:
+            click.echo(f"$ {line.rstrip()}")
+            if not prompt.line(line):
+                break
+        return 0
+    click.echo(f"kernel {player.machine.kernel}. {HELP.splitlines()[0]} ... (:help)")
+    _interact(prompt)
+    return 0
+
+
+def _player(scenario: str | None, kernel: str | None) -> Player:
+    from sparsemem.play.player import Player
+    from sparsemem.play.scenario import load_scenario, parse_scenario
+    from sparsemem.play.setup import set_up
+
+    if is_layout(scenario):
+        return Player(layout_machine(scenario or "", kernel))
+    loaded = load_scenario(scenario) if scenario else parse_scenario(_START, "the guest to start with")
+    player = Player(*set_up(loaded, kernel))
+    for text, pipeline in loaded.steps:
+        player.step(text, pipeline)
+    return player
+
+
+def _interact(prompt: Prompt) -> None:
+    """Read lines with history and completion until the end of input."""
+    import readline
+
+    history = Path.home() / ".local/state/sparsemem/history"
+    try:
+        readline.read_history_file(history)
+    except OSError:
+        history.parent.mkdir(parents=True, exist_ok=True)
+    readline.set_completer_delims(" \t\n;|&>")
+    readline.set_completer(lambda word, n: dict(enumerate(prompt.complete(readline.get_line_buffer(), word))).get(n))
+    readline.parse_and_bind("tab: complete")
+    try:
+        while True:
+            try:
+                if not prompt.line(input("$ ")):
+                    break
+            except KeyboardInterrupt:
+                click.echo()
+    except EOFError:
+        click.echo()
+    finally:
+        try:
+            readline.write_history_file(history)
+        except OSError as error:
+            click.echo(f"the history was not saved: {error.strerror}", err=True)
