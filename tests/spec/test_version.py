@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sparsemem.errors import UsageError
 from sparsemem.spec import KNOWN_SERIES, LTS_SERIES, KernelVersion, kernel
+from sparsemem.spec.version import RECORDED
 
 # text -> what it names, and a word of its caveat ("" for none)
 UNAMES = [
