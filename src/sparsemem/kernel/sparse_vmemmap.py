@@ -56,7 +56,9 @@ def vmem_altmap_free(state: State, base_pfn: int, nr_pfns: int) -> None:
 
 def _from_altmap(state: State, nr_pages: int) -> bool:
     # On x86 base pages never come from the altmap: only a whole section's memmap, which is one PMD, does.
-    return nr_pages == state.kernel.geometry.PAGES_PER_SECTION or state.kernel.features.altmap_backs_base_pages
+    backing = state.kernel.features.altmap_backing
+    whole = nr_pages == state.kernel.geometry.PAGES_PER_SECTION
+    return backing == "everything" or (backing == "whole sections" and whole)
 
 
 def _memmap_pages(state: State, nr_pages: int) -> int:

@@ -176,8 +176,8 @@ class SparseFeatures:
         Era("everything", "4.0", arches=("ppc64",)),
         Era("everything", "5.9", "1d9cfee7535c",
             "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()", arches=("arm64",)),
-        Era("everything", "6.11", arches=("riscv64",)),
         Era("everything", "6.8", arches=("s390x",)),
+        Era("everything", "6.11", arches=("riscv64",)),
         note="Which memmap is taken from the altmap: on x86 that of whole sections; where nothing is, the altmap is "
         "left alone and the memmap is in RAM.",
     )  # fmt: skip

@@ -89,7 +89,7 @@ class KernelVersion:
         if self.rc is not None:
             return f"{name}-rc{self.rc}"
         lts = self.series in LTS_SERIES
-        if self.patch == RECORDED.get(self.series) and not self.text.endswith(f".{self.patch}"):
+        if self.patch == RECORDED.get(self.series) and self.text.removeprefix("v") in ("", name):
             return name
         if self.newest_stable and self.series in RECORDED:
             return f"{name}.y"

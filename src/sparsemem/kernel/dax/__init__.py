@@ -1,0 +1,1 @@
+"""``drivers/dax``: one file per kernel file."""

@@ -1,0 +1,1 @@
+"""``drivers/nvdimm``: one file per kernel file."""
