@@ -17,6 +17,7 @@ from sparsemem.kernel.mmzone import (
 )
 from sparsemem.kernel.pgmap_array import entries as pgmap_entries
 from sparsemem.kernel.resource import IORESOURCE_BUSY, IORESOURCE_SYSTEM_RAM, walk_system_ram_range
+from sparsemem.kernel.sparse_vmemmap import shared_mappings, vmemmap_can_optimize
 from sparsemem.kernel.state import MemSection, State, Vmemmap, Zone
 
 __all__ = ["blocks", "device_mappings", "memmaps", "owners", "resources", "section_words", "spans"]
@@ -55,7 +56,7 @@ def memmaps(state: State) -> Found:
             continue
         for start, end in _runs(state, nr, valid & ~populated):
             yield "valid-without-memmap", start, end, "pfn_valid() says yes, but the struct pages are not mapped"
-        for start, end in _runs(state, nr, populated & ~valid):
+        for start, end in _runs(state, nr, populated & ~shared_mappings(state, valid)):
             yield "memmap-without-section", start, end, "a memmap is mapped that no active sub-section uses"
     for nr in vmemmap.keys() - sections.keys():
         for start, end in _runs(state, nr, vmemmap[nr].populated):
@@ -69,6 +70,8 @@ def section_words(state: State) -> Found:
     for nr, ms in state.sections.items():
         start = nr << g.PFN_SECTION_SHIFT
         word = ms.section_mem_map
+        if nr >= g.NR_MEM_SECTIONS:
+            yield "section-beyond-table", start, start + size, f"section {nr} lies beyond the last of the table"
         if word & SECTION_HAS_MEM_MAP:
             if ms.usage is None:
                 yield "usage-freed", start, start + size, f"section {nr} is valid but has no usage map"
@@ -80,7 +83,7 @@ def section_words(state: State) -> Found:
                     f"section {nr} codes an address that is not its memmap",
                 )
         elif word:
-            yield "stale-section-word", start, start + size, f"section {nr} is gone but its word is {word:#x}"
+            yield "stale-section-word", start, start + size, "a section that is gone has a word that is not zero"
     for kind, nr in state.misc.get("corrupted", frozenset()):
         start = nr << g.PFN_SECTION_SHIFT
         if kind == "boot-usage-freed":
@@ -90,6 +93,12 @@ def section_words(state: State) -> Found:
                 start + size,
                 f"the usage of section {nr} lay in boot memory and was freed to the slab",
             )
+        elif kind == "altmap-page-freed":
+            what = f"the memmap of section {nr} lay in an altmap and was freed to the page allocator"
+            yield "altmap-page-freed", start, start + size, what
+        elif kind == "uninitialised-memmap-read":
+            what = f"a zone or node was read from the uninitialised memmap of section {nr}"
+            yield "uninitialised-memmap-read", start, start + size, what
     if state.kernel.features.uninitialised_holes_in_last_section:
         yield from _uninitialised_hole(state)
 
@@ -127,6 +136,8 @@ def device_mappings(state: State) -> Found:
             for nr in range(low, high) if not f.subsection_hotplug or high - low < 3 else (low, high - 1):
                 users[nr] = users.get(nr, 0) + 1
             yield from _unbacked(state, first, stop)
+            if pgmap.vmemmap_shift and f.compound_init_ignores_boot_memmap and vmemmap_can_optimize(state, pgmap):
+                yield from _uninitialised(state, first, stop)
             if not f.pfn_to_online_page_checks_subsection:
                 yield from _looks_online(state, first, stop)
     if not f.subsection_hotplug:
@@ -162,6 +173,17 @@ def _unbacked(state: State, first: int, stop: int) -> Found:
         missing = subsection_mask(g, low, high - low) & ~valid
         for begin, end in _runs(state, nr, missing):
             yield "device-without-pages", begin, end, "a live device mapping has no valid pages here"
+
+
+def _uninitialised(state: State, first: int, stop: int) -> Found:
+    g = state.kernel.geometry
+    for nr in {first >> g.PFN_SECTION_SHIFT, (stop - 1) >> g.PFN_SECTION_SHIFT}:
+        ms = state.sections.get(nr)
+        if ms is not None and ms.section_mem_map & SECTION_IS_EARLY:
+            start = nr << g.PFN_SECTION_SHIFT
+            low, high = max(first, start), min(stop, start + g.PAGES_PER_SECTION)
+            what = "large device pages on the full boot memmap: most of their struct pages were never initialised"
+            yield "uninitialised-device-pages", low, high, what
 
 
 def _looks_online(state: State, first: int, stop: int) -> Found:
@@ -268,6 +290,8 @@ def spans(state: State) -> Found:
         node = state.nodes.get(nid)
         if start < zone.zone_start_pfn or end > zone.end_pfn:
             yield "span-too-small", start, end, f"zone {name} of node {nid} does not span its pages"
+        if node is not None and not node.online:
+            yield "node-offline-in-use", start, end, f"node {nid} is offline and these pages are its own"
         if node is None or start < node.node_start_pfn or end > node.end_pfn:
             yield "span-too-small", start, end, f"node {nid} does not span its pages"
 
