@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sparsemem.machine.notation import parse_machine
 from tests.machine import strategies as own
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ def _check(machine: Machine, before: Snapshot, errno: int, operation: str) -> No
     residue = set(RESIDUE)
     if not machine.kernel.features.zones_shrink_at_offline:
         residue |= {"zones", "nodes"}  # the spans only shrink when memory is removed
+    if not machine.kernel.features.blocks_created_by_add_memory:
+        residue |= {"blocks"}
+        if "blocks" in tables:
+            kinds = {fault.kind for fault in machine.faults()}
+            assert kinds & {"block-without-resource", "block-without-sections"}
     assert tables <= residue, f"more than residue: {changed}"
     assert {key for name, key in changed if name == "misc"} <= {"highest_present_section_nr"}
     left = {key for name, key in changed if name == "sections"}
@@ -80,5 +86,49 @@ def _check(machine: Machine, before: Snapshot, errno: int, operation: str) -> No
         for nr in left:
             start = nr << 27
             ms = machine.state.sections.get(nr)
-            if ms is not None and machine.kernel.features.subsection_hotplug:
+            if ms is not None and not (_of_a_block(machine, nr)):
                 assert any(f.range.start <= start + (1 << 27) and f.range.end > start for f in faults), (nr, faults)
+
+
+def _of_a_block(machine: Machine, nr: int) -> bool:
+    """A section of a block that was left behind too: named as the block."""
+    return not machine.kernel.features.subsection_hotplug and nr in machine.state.blocks
+
+
+@pytest.mark.parametrize(("version", "crash"), [("5.10", True), ("6.12", True), ("6.18", False), ("7.2", False)])
+def test_a_new_node_that_cannot_be_registered(version: str, crash: bool) -> None:
+    """Up to v6.17 a BUG in add_memory_resource(); later everything is taken back and -ENOMEM answered."""
+    layout = "0-1G ram; with block=128M possible_nodes=2 auto_online=offline"
+    machine = parse_machine(f"{version}; {layout}")
+    before = machine.snapshot()
+    found = []
+    for nth in range(1, 20):
+        answer = machine.apply(f"add_memory 0x140000000-0x147ffffff nid=1 fail={nth}")
+        refusal = answer.refusal
+        if refusal is not None and refusal.crash:
+            found.append(nth)
+        elif refusal is not None:
+            changed = _keys(before, machine.snapshot())
+            assert {name for name, _ in changed} <= {"roots", "misc"}
+        machine.undo()
+    assert bool(found) is crash
+
+
+def test_groups_and_altmaps_are_allocations_too() -> None:
+    """memory_group_register() and the kmalloc of a block's altmap: a failure leaves no group and no altmap."""
+    layout = "0-1G ram; with block=128M memmap_on_memory=Y auto_online=offline"
+    for version in ("5.15", "6.1", "6.6", "6.8", "7.2"):
+        machine = parse_machine(f"{version}; {layout}")
+        reached = set()
+        for nth in range(1, 20):
+            answer = machine.apply(f"acpi_memory_device_add 0x140000000-0x147ffffff fail={nth}")
+            if answer.refusal is not None:
+                assert not machine.state.groups
+                assert not machine.state.altmaps
+                assert not machine.state.blocks.keys() & {40}
+                assert 40 not in machine.state.sections
+                cause = answer.refusal.__cause__
+                reached.add(getattr(cause, "function", answer.refusal.function))
+            machine.undo()
+        assert {"memory_group_register", "memory_group_register: xa_alloc", "add_memory_block: xa_store"} <= reached
+        assert ("create_altmaps_and_memory_blocks" in reached) is machine.kernel.features.altmap_kept_by_block

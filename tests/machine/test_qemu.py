@@ -267,6 +267,13 @@ def test_too_little_memory_is_not_guessed_at() -> None:
         start(kernel("6.1"), 512 * MIB, "memmap=16M!32M")
 
 
+@pytest.mark.parametrize("cmdline", ["memmap=2M$0x0", "memmap=3M!-0x1000"])
+def test_without_ram_below_1_mib_it_is_not_said_to_boot(cmdline: str) -> None:
+    """The second is at 0: memparse() takes no sign. Real guests panic on both."""
+    with pytest.raises(NotModelledError, match="below 1 MiB"):
+        start(kernel("6.1"), 512 * MIB, cmdline)
+
+
 def test_soft_reserved_leaves_iomem_in_newer_kernels() -> None:
     """The example of commit bc62f5b308cb: ``memmap=4G%4G+0xefffffff``."""
     for version, shown in (("6.12", True), ("7.2", False)):

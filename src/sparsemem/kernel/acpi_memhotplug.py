@@ -79,9 +79,11 @@ def acpi_scan_try_to_offline(state: State, start: int, size: int) -> None:
 
 
 def acpi_memory_device_remove(state: State, start: int, size: int, group: int | None) -> None:
-    """Eject a memory device: offline its blocks, remove its memory. Raises Refusal(EBUSY) when a block stays online."""
+    """Eject a memory device: offline its blocks, remove its memory. Raises Refusal(EBUSY) when a block stays online.
+
+    Memory that was never added (-EEXIST counts as enabled) is removed all the same, with the warnings that it brings.
+    """
     acpi_scan_try_to_offline(state, start, size)
-    if any(True for _ in walk_memory_blocks(state, start, size)):
-        try_remove_memory(state, start, size)
+    try_remove_memory(state, start, size)
     if group is not None and group in state.groups:
         memory_group_unregister(state, group)

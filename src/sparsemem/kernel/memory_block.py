@@ -40,6 +40,7 @@ __all__ = [
     "device_online",
     "memory_dev_init",
     "phys_index_show",
+    "remember_online_type",
     "removable_show",
     "remove_memory_block_devices",
     "state_show",
@@ -120,11 +121,28 @@ def test_pages_in_a_zone(state: State, block_id: int) -> str | None:
         if ms is None or not ms.section_mem_map & SECTION_MARKED_PRESENT:
             continue
         pgmap = get_dev_pagemap(state, pfn)
-        zone = (pgmap.nid, ZONE_DEVICE) if pgmap is not None else page_zone(state, pfn)
+        zone = (pgmap.nid, ZONE_DEVICE) if pgmap is not None else page_zone(state, pfn) or _last_hole(state, pfn)
         if zone is None or (found is not None and zone != found):
             return None
         found = zone
     return found[1] if found else None
+
+
+def _last_hole(state: State, pfn: int) -> tuple[int, str] | None:
+    """Behind the last RAM of boot, up to the end of its section, pages are given to the highest zone of the last node.
+
+    ``zone_spans_pfn()`` is asked for each, so it shows only where that zone has grown over them since.
+    Linux kernel commit 0740a50b9baa ("mm/page_alloc.c: refactor initialization of struct page for holes in memory layout")
+    (in v5.12; 5.10.251 has it).
+    """
+    zones = state.misc.get("boot_zones", ())
+    if not zones or not state.kernel.features.last_hole_in_highest_zone:
+        return None
+    _, end, nid, name = max(zones, key=lambda each: each[1])
+    pages = state.kernel.geometry.PAGES_PER_SECTION
+    zone = state.zones.get((nid, name))
+    inside = end <= pfn < -(-end // pages) * pages
+    return (nid, name) if inside and zone is not None and zone.zone_start_pfn <= pfn < zone.end_pfn else None
 
 
 # -- devices
@@ -150,7 +168,8 @@ def create_memory_block_devices(
         for block_id in range(first, end):
             if block_id in state.blocks:
                 raise Refusal(17, "add_memory_block", "block-exists")
-            state.alloc("add_memory_block")
+            for where in ("add_memory_block", "add_memory_block: device_register", "add_memory_block: xa_store"):
+                state.alloc(where)
             block = MemoryBlock("offline", nid, None, False, nr_vmemmap_pages, altmap, group)
             state.put(state.blocks, block_id, block)
     except Refusal:
@@ -165,6 +184,7 @@ def remove_memory_block_devices(state: State, start: int, size: int) -> None:
     except Refusal:
         return
     for block_id in range(first, end):
+        remember_online_type(state, block_id, None)
         state.drop(state.blocks, block_id)
 
 
@@ -221,12 +241,31 @@ def _memory_block_offline(state: State, block_id: int, block: MemoryBlock) -> No
     state.put(state.blocks, block_id, block._replace(state="offline", zone=kept))
 
 
-def device_online(state: State, block_id: int, online_type: str = "online") -> bool:
-    """Online a block; False when it was online already. Raises Refusal."""
+def remember_online_type(state: State, block_id: int, online_type: str | None) -> None:
+    """``mem->online_type``, which outlives a write of ``online*`` to a block that is online; None is MMOP_OFFLINE."""
+    known: tuple[tuple[int, str], ...] = state.misc.get("online_types", ())
+    kept = [each for each in known if each[0] != block_id]
+    if online_type is not None:
+        kept.append((block_id, online_type))
+    new = tuple(sorted(kept))
+    if new and new != known:
+        state.put(state.misc, "online_types", new)
+    elif known and not new:
+        state.drop(state.misc, "online_types")
+
+
+def device_online(state: State, block_id: int, online_type: str | None = None) -> bool:
+    """Online a block; False when it was online already. Raises Refusal.
+
+    Without ``online_type`` it is what the block was last asked for in vain (a type written to the ``state`` of a block that was
+    online already stays in ``mem->online_type``), else "online".
+    """
     block = state.blocks[block_id]
     if block.state == "online":
         return False
-    _memory_block_online(state, block_id, block, online_type)
+    kind = online_type or dict(state.misc.get("online_types", ())).get(block_id, "online")
+    remember_online_type(state, block_id, None)
+    _memory_block_online(state, block_id, block, kind)
     return True
 
 

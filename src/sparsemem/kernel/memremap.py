@@ -29,7 +29,7 @@ from sparsemem.kernel.resource import (
     REGION_MIXED,
     region_intersects,
 )
-from sparsemem.kernel.sparse_vmemmap import vmem_altmap_offset
+from sparsemem.kernel.sparse_vmemmap import corrupted, vmem_altmap_offset
 from sparsemem.kernel.state import DevPagemap, State, VmemAltmap
 
 __all__ = ["MEMORY_TYPES", "get_dev_pagemap", "memremap_compat_align", "memremap_pages", "memunmap_pages", "pfn_first"]
@@ -57,11 +57,17 @@ def pfn_first(state: State, pgmap: DevPagemap, index: int) -> int:
     return start + vmem_altmap_offset(state.altmaps.get(pgmap.altmap))
 
 
-def _check_type(state: State, pgmap_type: str, owner: str) -> None:
-    if pgmap_type not in MEMORY_TYPES or (pgmap_type == "coherent" and not state.kernel.features.pgmap_coherent):
-        # The kernel warns of an unknown type and goes on.
-        state.log("warn", f"Invalid pgmap type {pgmap_type}")
-    elif pgmap_type in ("private", "coherent") and not owner:
+def _check_type(state: State, pgmap_type: str, owner: str, vmemmap_shift: int) -> None:
+    f, g = state.kernel.features, state.kernel.geometry
+    if f.pgmap_folio_size_check and vmemmap_shift > g.PUD_SIZE.bit_length() - 1 - g.PAGE_SHIFT:
+        text = "requested folio size unsupported"
+        state.log("warn", text, once="memremap_pages:folio")
+        raise Refusal(22, "memremap_pages", "folio-size", (text,))
+    if pgmap_type not in MEMORY_TYPES or (pgmap_type == "coherent" and not f.pgmap_coherent):
+        # The kernel warns of a type that it does not know (v5.3+; the number after its last one) and goes on.
+        if f.pgmap_page_free:
+            state.log("warn", f"Invalid pgmap type {len(MEMORY_TYPES) + f.pgmap_coherent}")
+    elif pgmap_type in ("private", "coherent") and f.pgmap_private_owner and not owner:
         state.log("warn", "Missing owner")
         raise Refusal(22, "memremap_pages", "pgmap-type", ("Missing owner",))
 
@@ -86,7 +92,9 @@ def memremap_pages(
     if not ranges:
         state.log("warn", "nr_range must be specified", once="memremap_pages:nr_range")
         raise Refusal(22, "memremap_pages", "nr-range", ("nr_range must be specified",))
-    _check_type(state, type, owner)
+    if not state.kernel.features.pgmap_vmemmap_shift:
+        vmemmap_shift = 0
+    _check_type(state, type, owner, vmemmap_shift)
     if not state.kernel.features.pagemap_ranges and len(ranges) > 1:
         raise Refusal(22, "memremap_pages", "nr-range")
     state.alloc("memremap_pages: percpu_ref_init")
@@ -197,6 +205,8 @@ def _pagemap_range(state: State, pgmap: DevPagemap, index: int) -> None:
 def _pageunmap_range(state: State, pgmap: DevPagemap, index: int) -> None:
     first, stop = pgmap.mapped[index]
     shift = state.kernel.geometry.PAGE_SHIFT
+    if pgmap.altmap is not None and state.kernel.features.altmap_destroy_reads_reserved_memmap:
+        corrupted(state, "uninitialised-memmap-read", first >> state.kernel.geometry.PFN_SECTION_SHIFT)
     remove_pfn_range_from_zone(state, pgmap.nid, ZONE_DEVICE, first, stop - first)
     if pgmap.type == "private":
         __remove_pages(state, first, stop - first)

@@ -74,6 +74,8 @@ def _kernel_holds(state: State, pfns: list[tuple[int, int, int]]) -> None:
 def _movable_starts(state: State, pfns: list[tuple[int, int, int]]) -> dict[int, int]:
     """First pfn of ZONE_MOVABLE per node, from ``movablecore=``/``kernelcore=`` (pages) or hotpluggable nodes."""
     starts: dict[int, int] = dict(state.misc.get("movable_starts", {}))
+    if state.misc.get("movable_node"):  # goes by hot-pluggable nodes alone
+        return starts
     wanted: int | None = state.misc.get("movablecore_pages")
     kernelcore: int | None = state.misc.get("kernelcore_pages")
     total = sum(end - start for start, end, _ in pfns)

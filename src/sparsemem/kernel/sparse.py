@@ -18,7 +18,12 @@ from sparsemem.kernel.mmzone import (
     subsection_mask,
 )
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.kernel.sparse_vmemmap import depopulate_section_memmap, free_map_bootmem, populate_section_memmap
+from sparsemem.kernel.sparse_vmemmap import (
+    corrupted,
+    depopulate_section_memmap,
+    free_map_bootmem,
+    populate_section_memmap,
+)
 from sparsemem.kernel.state import MemSection, MemSectionUsage, State, Vmemmap
 
 if TYPE_CHECKING:
@@ -183,13 +188,12 @@ def section_activate(state: State, nr: int, pfn: int, nr_pages: int, altmap: int
     ms = MemSection(ms.section_mem_map, fill_subsection_map(state, usage, mask))
     if nr_pages < g.PAGES_PER_SECTION and ms.section_mem_map & SECTION_IS_EARLY:
         return ms
-    mark = state.mark()
     state.put_section(nr, ms)
     try:
         populate_section_memmap(state, pfn, nr_pages, mask, altmap)
     except Refusal:
-        # section_deactivate() takes exactly this back: a new usage is freed, a shared one loses the bits again.
-        state.undo(mark)
+        # A new usage is freed, a shared one loses the bits again; v5.3 to v5.5 leave the stale word of a removed section.
+        section_deactivate(state, pfn, nr_pages, altmap)
         raise
     return ms
 
@@ -242,17 +246,12 @@ def section_deactivate(state: State, pfn: int, nr_pages: int, altmap: int | None
     kept: MemSectionUsage | None = usage if usage.reserved else None
     if f.boot_usage_freed_twice and not is_early:
         if usage.reserved:
-            _corrupted(state, "boot-usage-freed", nr)
+            corrupted(state, "boot-usage-freed", nr)
         kept = None
     word = 0
     if f.removed_section_word_stale:
         word = -((nr << g.PFN_SECTION_SHIFT) * g.sizeof_struct_page) & ((1 << 64) - 1)
     state.put_section(nr, MemSection(word, kept) if word or kept else None)
-
-
-def _corrupted(state: State, kind: str, nr: int) -> None:
-    known: frozenset[tuple[str, int]] = state.misc.get("corrupted", frozenset())
-    state.put(state.misc, "corrupted", known | {(kind, nr)})
 
 
 def sparse_remove_section(state: State, pfn: int, nr_pages: int, altmap: int | None) -> None:

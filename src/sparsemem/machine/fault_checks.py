@@ -198,6 +198,7 @@ def _looks_online(state: State, first: int, stop: int) -> Found:
 def owners(state: State) -> Found:
     """Active sub-sections that are neither RAM (boot, or of a memory block) nor a device's."""
     if not state.kernel.features.subsection_hotplug:
+        yield from _unowned_sections(state)
         return
     g = state.kernel.geometry
     per_block = pages_per_block(state) >> g.PFN_SECTION_SHIFT
@@ -231,6 +232,23 @@ def owners(state: State) -> Found:
         if ms.usage.subsection_map & ~mine:
             for start, end in _runs(state, nr, ms.usage.subsection_map & ~mine):
                 yield "unowned-pages", start, end, "active sub-sections that neither RAM nor a device mapping owns"
+
+
+def _unowned_sections(state: State) -> Found:
+    g = state.kernel.geometry
+    per_block = pages_per_block(state) >> g.PFN_SECTION_SHIFT
+    mapped = [pair for pgmap in state.pgmaps.values() for pair in pgmap.mapped]
+    for nr, ms in state.sections.items():
+        if ms.usage is None or ms.usage.reserved or nr // per_block in state.blocks:
+            continue
+        start = nr << g.PFN_SECTION_SHIFT
+        if not any(first <= start < stop for first, stop in mapped):
+            yield (
+                "unowned-pages",
+                start,
+                start + g.PAGES_PER_SECTION,
+                "a section that neither RAM nor a device mapping owns",
+            )
 
 
 def _boot_mask(state: State, nr: int) -> int:
@@ -315,8 +333,15 @@ def resources(state: State) -> Found:
                     if not pfn_valid(state, start):
                         end = min(pfn + pages, (nr + 1) << g.PFN_SECTION_SHIFT)
                         yield "resource-without-section", start, end, "System RAM in the iomem tree has no section"
+    pages = pages_per_block(state)
+    for block_id, block in state.blocks.items():
+        if not block.early:
+            start = block_id * pages
+            if sum(n for _, n in walk_system_ram_range(state.iomem, start, pages, g.PAGE_SHIFT)) < pages:
+                what = f"memory{block_id} was hot-added, and no System RAM in the iomem tree is its own"
+                yield "block-without-resource", start, start + pages, what
     used = {pgmap.altmap for pgmap in state.pgmaps.values()}
     for base, altmap in state.altmaps.items():
-        block = state.blocks.get(base // pages_per_block(state))
-        if base not in used and not (block is not None and block.altmap):
+        user = state.blocks.get(base // pages)
+        if base not in used and not (user is not None and user.altmap):
             yield "altmap-leak", base, max(altmap.end_pfn, base) + 1, f"an altmap of {altmap.free} pages has no user"

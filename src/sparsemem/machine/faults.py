@@ -115,6 +115,37 @@ FAULTS: dict[str, FaultKind] = {
         "mm/memory_hotplug.c, add_memory_resource()",
         "error",
     ),
+    "block-without-resource": FaultKind(
+        "A hot-added memory block is claimed by System RAM in the iomem tree.",
+        "mm/memory_hotplug.c up to v5.2, __add_pages(): blocks that it made before it failed stay, the claim does not",
+        "warning",
+    ),
+    "altmap-page-freed": FaultKind(
+        "Memmap that lies in the memory which is taken back is not given to the page allocator.",
+        '"mm/memory_hotplug: fix incorrect altmap passing in error path" (in v7.2)',
+        "error",
+    ),
+    "uninitialised-device-pages": FaultKind(
+        "Every struct page of a live device mapping is initialised.",
+        '"mm/mm_init: fix uninitialized struct pages for ZONE_DEVICE" (in v7.2)',
+        "error",
+    ),
+    "uninitialised-memmap-read": FaultKind(
+        "Only the memmap of pages that were onlined, or initialised for a device, says which zone and node they are in.",
+        'Linux kernel commits 77e080e7680e ("mm/memunmap: don\'t access uninitialized memmap in memunmap_pages()") (in v5.4), '
+        'feee6b298916 ("mm/memory_hotplug: shrink zones when offlining memory") (in v5.5)',
+        "warning",
+    ),
+    "section-beyond-table": FaultKind(
+        "A section lies inside the section table.",
+        'Linux kernel commit dca4436d1cf9 ("mm/memory_hotplug: add a bounds check to __add_pages()") (in v5.5)',
+        "error",
+    ),
+    "node-offline-in-use": FaultKind(
+        "A node that has pages is online.",
+        'Linux kernel commit 2c91f8fc6c99 ("mm/memory_hotplug: fix try_offline_node()") (in v5.4)',
+        "error",
+    ),
     "altmap-leak": FaultKind("An altmap that nobody uses is gone.", "mm/memremap.c, memunmap_pages()", "warning"),
 }
 

@@ -67,7 +67,9 @@ def _memremap(state: State, op: Operation) -> None:
     altmap = None
     if text := op.option("altmap", ""):
         reserve, _, free = text.partition(":")
-        mask = state.kernel.geometry.PAGES_PER_SUBSECTION - 1
+        # libnvdimm aligns the base down to what the kernel adds: sub-sections, or sections up to v5.2.
+        g = state.kernel.geometry
+        mask = (g.PAGES_PER_SUBSECTION if state.kernel.features.subsection_hotplug else g.PAGES_PER_SECTION) - 1
         start, end = pairs[0]
         base = start & ~mask
         altmap = VmemAltmap(base, end - 1, int(reserve) + start - base, int(free))

@@ -23,6 +23,7 @@ from sparsemem.kernel.resource import (
     insert_resource_expand_to_fit,
     iomem_resource,
     lookup_resource,
+    release_resource,
     request_mem_region,
     request_resource,
     reserve_region_with_split,
@@ -96,9 +97,15 @@ def _device_below(root: Resource, window: Resource, device: Resource) -> Resourc
         return root
 
 
-def q35_iomem(entries: Sequence[E820Entry], low_end: int, hole64: Range, kernel: Kernel) -> Resource:
+def q35_iomem(
+    entries: Sequence[E820Entry], low_end: int, hole64: Range, kernel: Kernel, dimms: Iterable[Range] = ()
+) -> Resource:
     """The tree at boot, without NVDIMMs. ``low_end``: end of RAM below 4 GiB; ``hole64``: the 64-bit PCI window
     (bytes).
+
+    ``dimms``: those of the command line that the guest takes in. ACPI adds them before the rest of e820 is entered, which
+    grows to hold them where it overlaps. They are not in the tree that is returned: adding the memory is what puts them
+    there.
     """
     features = kernel.features
     root = iomem_resource((1 << PHYS_BITS) - 1)
@@ -129,9 +136,19 @@ def q35_iomem(entries: Sequence[E820Entry], low_end: int, hole64: Range, kernel:
         root = _inserted(root, window)
     ahci = Resource(0xFEBFF000, 0xFEBFFFFF, "0000:00:1f.2", IORESOURCE_MEM)
     root = _device_below(root, next(w for w in windows if w.end == 0xFEBFFFFF), ahci)
+    present: list[Resource] = []
+    for place in dimms:
+        ram = Resource(place.start, place.end - 1, "System RAM", *flags_for_name("System RAM"))
+        try:
+            root = request_resource(root, ram)
+        except Refusal:
+            continue
+        present.append(ram)
     for res in later:
         if not (features.soft_reserved_deferred and res.name == "Soft Reserved"):
             root = insert_resource_expand_to_fit(root, res)
+    for ram in present:
+        root = release_resource(root, ram)
     for entry in entries:
         if entry.type == E820_TYPE_RAM:
             unit = _ram_alignment(entry.end)

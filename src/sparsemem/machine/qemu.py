@@ -60,6 +60,10 @@ _AMD_HT = Range(0xFD00000000, 1 << 40)
 _ABOVE_1TB = 1 << 40
 # SeaBIOS keeps QEMU's ACPI tables (0x20000) and pages of its own at the top of low RAM; hot-plug adds a page.
 _FIRMWARE_TAIL = 0x21000
+# memory_block_size_bytes() of a guest with less than 64 GiB at boot: what ACPI's DIMMs must be multiples of.
+_BLOCK_SIZE = 128 * MIB
+# Real mode code that starts the other CPUs: the kernel panics without a place for it below 1 MiB.
+_TRAMPOLINE = 64 * KIB
 # Where the kernel image must find RAM with nokaslr; the largest one read ends at 0x4200000 (7.2).
 _KERNEL_IMAGE = Range(16 * MIB, 66 * MIB)
 
@@ -219,6 +223,13 @@ def _plugged(
 
 
 def _check_kernel_fits(entries: Sequence[E820Entry]) -> None:
+    if not any(e.type == E820_TYPE_RAM and min(e.end, MIB) - max(e.addr, 4 * KIB) >= _TRAMPOLINE for e in entries):
+        raise NotModelledError(
+            "I cannot tell whether this guest boots",
+            where="[machine]",
+            why="its real-mode code needs RAM below 1 MiB: 5.10 to 7.2 panic without",
+            remedy="keep memmap= away from there",
+        )
     if not any(
         e.type == E820_TYPE_RAM and e.addr <= _KERNEL_IMAGE.start and e.end >= _KERNEL_IMAGE.end for e in entries
     ):
@@ -251,7 +262,9 @@ def start(
     _check_kernel_fits(boot.entries)
     capacity = maxmem - _round_up(memory, 8 * KIB) if slots else 0
     devices, cold, nvdimms = _plugged(DeviceMemory(layout.window, capacity, slots), dimms, pmem)
-    iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel)
+    limit = boot.max_mem_size or layout.window.end
+    taken = [d.range for d in cold if d.range.end <= limit and not (d.range.start | d.range.end) % _BLOCK_SIZE]
+    iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel, taken)
     try:
         iomem = insert_persistent_memory(iomem, (device.range for device in nvdimms))
     except Refusal:

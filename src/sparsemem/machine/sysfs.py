@@ -21,6 +21,7 @@ __all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths",
 
 MEMORY = "/sys/devices/system/memory"
 _PARAMETERS = "/sys/module/memory_hotplug/parameters"
+_WRITABLE_PARAMETERS = ("auto_movable_numa_aware", "auto_movable_ratio", "online_policy")
 _BLOCK = re.compile(MEMORY + r"/memory(\d{1,12})(?:/(\w+))?\Z")
 _BUS = re.compile(r"/sys/bus/memory/devices/(?=memory\d)")
 _BLOCK_FILES = ("online", "phys_device", "phys_index", "removable", "state", "valid_zones")
@@ -116,6 +117,8 @@ def writable(path: str) -> bool:
     """May root open this attribute for writing?"""
     path = _normal(path)
     match = _BLOCK.match(path)
+    if path.startswith(_PARAMETERS):
+        return path.rpartition("/")[2] in _WRITABLE_PARAMETERS
     return path == f"{MEMORY}/auto_online_blocks" or (match is not None and match[2] in ("online", "state"))
 
 
@@ -162,6 +165,33 @@ def _online_store(state: State, nr: int, text: str) -> None:
         raise Refusal(22, "online_store", "block-state-word")
 
 
+def _parameter_store(state: State, name: str, text: str) -> None:
+    """The module parameters of mm/memory_hotplug.c that are 0644; one newline at the end is fine."""
+    value: object = None
+    word = text.removesuffix("\n")
+    if name == "online_policy" and word in ("contig-zones", "auto-movable"):
+        value = word
+    elif name == "auto_movable_ratio" and re.fullmatch(r"\+?(0[xX][0-9a-fA-F]+|[0-9]+)", word):
+        digits = word.lstrip("+")
+        octal = digits[0] == "0" and digits[1:2] not in ("x", "X") and len(digits) > 1
+        try:
+            value = int(digits, 8 if octal else 0)
+        except ValueError:
+            value = None
+        if isinstance(value, int) and value >= 1 << 32:
+            raise Refusal(34, "param_set_uint", "block-state-word")
+    elif name == "auto_movable_numa_aware":
+        low = text[:2].lower()
+        if low[:1] in ("1", "y", "t") or low == "on":
+            value = True
+        elif low[:1] in ("0", "n", "f") or low == "of":
+            value = False
+    if value is None:
+        raise Refusal(22, f"set {name}", "block-state-word")
+    if state.misc[name] != value:
+        state.put(state.misc, name, value)
+
+
 def store(state: State, path: str, text: str) -> None:
     """Write a file. Raises SysfsError: ENOENT (sysfs makes no files: EACCES), EACCES (read-only), or the kernel's errno."""
     path = _normal(path)
@@ -169,8 +199,15 @@ def store(state: State, path: str, text: str) -> None:
         if path == f"{MEMORY}/auto_online_blocks":
             memory_block.auto_online_blocks_store(state, text)
             return
+        if path in _parameters(state) and writable(path):
+            _parameter_store(state, path.rpartition("/")[2], text)
+            return
         found = _block(state, path)
         if found is not None and found[1] == "state":
+            word = text.removesuffix("\n")
+            online = state.blocks[found[0]].state == "online"
+            if online and word != "offline" and word in memory_block.ONLINE_TYPES:
+                memory_block.remember_online_type(state, found[0], word)  # in vain, but not forgotten
             memory_block.state_store(state, found[0], text)
             return
         if found is not None and found[1] == "online":

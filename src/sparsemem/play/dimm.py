@@ -59,6 +59,10 @@ class DimmBoard:
         elif answer.refusal is None and device in self._refused:
             self._refused.remove(device)
 
+    def pass_over(self, device: MemoryDevice) -> None:
+        """A DIMM of the command line that ``mem=`` kept out while the guest booted."""
+        self._refused.append(device)
+
     def unplug(self, machine: Machine, name: str) -> None:
         """Ask the guest for a DIMM back. Raises PlugError when there is none, or the guest keeps it."""
         device = self.devices.find(name)

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Player", "StepResult", "play"]
 
+#: What busybox's commands say when their write(2) fails, and their exit code.
+_WRITERS = {
+    "cat": ("cat: write error", 1), "echo": ("sh: write error", 1), "grep": ("", 0), "head": ("head: standard output", 0),
+    "ls": ("", 0), "printf": ("", 1), "tail": ("tail: write error", 1), "wc": ("wc: standard output", 0),
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
@@ -90,7 +96,7 @@ class Player:
         kept, self._out = self._out, []
         code = handler(command)
         text, self._out = "".join(self._out), kept
-        return self._write(command.redirect, text) or code
+        return self._write(command.redirect, text, command.argv[0]) or code
 
     def _apply(self, operation: Operation) -> int:
         answer = self.machine.apply(operation)
@@ -104,7 +110,7 @@ class Player:
         self._errno = number
         return 1
 
-    def _write(self, path: str, text: str) -> int:
+    def _write(self, path: str, text: str, writer: str) -> int:
         state = self.machine.state
         if not sysfs.exists(state, path):
             parent = path.rpartition("/")[0]
@@ -119,8 +125,10 @@ class Player:
             return 0  # no write(2) is made
         if self._apply(store_operation(path, text)):
             assert self._refusal is not None
-            self._out.append(f"sh: write error: {os.strerror(self._refusal.errno)}\n")
-            return 1
+            words, code = _WRITERS.get(writer, _WRITERS["echo"])
+            if words:
+                self._out.append(f"{words}: {os.strerror(self._refusal.errno)}\n")
+            return code
         return 0
 
     # -- the shell's commands

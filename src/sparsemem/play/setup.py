@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sparsemem.errors import InputError, SparsememError
+from sparsemem.errors import InputError, NotModelledError, SparsememError
 from sparsemem.machine.build import DEFAULT_KERNEL, build
+from sparsemem.machine.e820 import memparse
 from sparsemem.machine.layout import OPTIONS, BootLayout
 from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
-from sparsemem.machine.qemu import PmemDevice, start
+from sparsemem.machine.qemu import Guest, PmemDevice, start
 from sparsemem.play.dimm import DimmBoard
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
-from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
     from sparsemem.play.scenario import MachineTable, Scenario
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["set_up"]
 
+_FOUR_GIB = 4 << 30
 _TRUE = {"1", "y", "yes", "on", "t", "true"}
 
 
@@ -63,17 +64,40 @@ def _described(scenario: Scenario, version: str | None) -> Machine:
     return build(description, version).machine
 
 
-def _options(cmdline: str, kernel: Kernel) -> dict[str, str]:
-    """The kernel parameters that the model knows, as layout options; an unknown value keeps the default, as in the kernel."""
+def _core_size(value: str, total: int) -> int:
+    """Bytes of ``kernelcore=`` and ``movablecore=``: a size, or a percentage of all ``total`` bytes of RAM.
+
+    Linux kernel commit a5c6d6509342 ("mm, page_alloc: extend kernelcore and movablecore for percent") (in v4.17).
+    """
+    number, rest = memparse(value)
+    if rest.startswith("%"):
+        return (total >> 12) * 100 * number // 10000 << 12
+    return number
+
+
+def _ram_bytes(guest: Guest) -> int:
+    """RAM as the kernel counts it: whole pages."""
+    ram = (each.range for each in guest.e820 if each.kind == "usable")
+    return sum(max((r.end >> 12) - (r.start + 0xFFF >> 12), 0) for r in ram) << 12
+
+
+def _options(cmdline: str, kernel: Kernel, total: int, *, high: bool = False) -> dict[str, str]:
+    """The kernel parameters that the model knows, as layout options; an unknown value keeps the default, as in the kernel.
+
+    ``total``: bytes of RAM; ``high``: some of it is above 4 GiB.
+    """
     found: dict[str, str] = {}
+    mirror = False
     for word in cmdline.split():
         key, _, value = word.partition("=")
         key = key.replace("-", "_")
         low = value.lower()
         if key == "movable_node":
             found["movable_node"] = "Y"
-        elif key in ("movablecore", "kernelcore") and value[:1].isdigit() and not value.endswith("%"):
-            found[key] = str(parse_size(value))
+        elif key == "kernelcore" and value == "mirror":
+            mirror = True
+        elif key in ("movablecore", "kernelcore") and value[:1].isdigit():
+            found[key] = str(_core_size(value, total))
         elif key == "memhp_default_state":
             states = OPTIONS["auto_online"] or ()
             if value in states and (kernel.features.auto_online_types or value in ("online", "offline")):
@@ -87,6 +111,13 @@ def _options(cmdline: str, kernel: Kernel) -> dict[str, str]:
             found["auto_movable_ratio"] = value
         elif key == "memory_hotplug.auto_movable_numa_aware":
             found["auto_movable_numa_aware"] = "Y" if low in _TRUE else "N"
+    if mirror and high:
+        raise NotModelledError(
+            "I cannot tell what kernelcore=mirror does with RAM above 4 GiB", where="[machine] cmdline"
+        )
+    if "movable_node" in found or mirror:  # these win; QEMU's RAM is neither hot-pluggable at boot nor mirrored
+        found.pop("movablecore", None)
+        found.pop("kernelcore", None)
     return found
 
 
@@ -99,12 +130,16 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
     except SparsememError as error:
         where = f"{name}: {error.where or '[machine]'}"
         raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from None
-    layout = BootLayout(guest.iomem, options=tuple(sorted(_options(table.cmdline, kernel).items())))
+    high = any(each.kind == "usable" and each.range.end > _FOUR_GIB for each in guest.e820)
+    options = _options(table.cmdline, kernel, _ram_bytes(guest), high=high)
+    layout = BootLayout(guest.iomem, options=tuple(sorted(options.items())))
     machine = Machine(kernel, layout)
     dimms = DimmBoard(guest.devices)
     for device in guest.dimms:
         if guest.max_mem_size is None or device.range.end <= guest.max_mem_size:
             dimms.take_in(machine, device)
+        else:
+            dimms.pass_over(device)
     for region in guest.regions:
         if not region.labels:
             _attach(machine, region.range, region.number, maps_pages=region.kind == "e820")

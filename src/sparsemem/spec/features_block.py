@@ -18,6 +18,12 @@ class BlockFeatures(HotplugFeatures):
         "5.18", "395f6081bad4", "drivers/base/memory: determine and store zone for single-zone memory blocks",
         note="A memory block remembers its one zone; one that spans zones or nodes cannot go offline (-EINVAL).",
     )  # fmt: skip
+    last_hole_in_highest_zone: bool = since(
+        "5.12", "0740a50b9baa", "mm/page_alloc.c: refactor initialization of struct page for holes in memory layout",
+        backports={"5.10": "5.10.24"},
+        note="Pages behind the last RAM, up to the end of its section, are given to the highest zone of the last node "
+        "(5.10.251 does it; with which 5.10 it began is not confirmed).",
+    )  # fmt: skip
     removable_always_one: bool = since(
         "5.6.0", "53cdc1cb29e8", "drivers/base/memory.c: indicate all memory blocks as removable",
         backports={"5.4": "5.4.29", "5.5": "5.5.14"},

@@ -120,6 +120,11 @@ class HotplugFeatures(SparseFeatures):
         "6.6", "2d1f649c7c08", "mm/memory_hotplug: support memmap_on_memory when memmap is not aligned to pageblocks",
         note="memory_hotplug.memmap_on_memory=force pads the memmap of each block to pageblocks.",
     )  # fmt: skip
+    altmap_kept_by_block: bool = since(
+        "6.6", "1a8c64e11043", "mm/memory_hotplug: embed vmem_altmap details in memory block",
+        note="A memory block keeps the altmap of its own memmap; before, the add had one on its stack, as large as the "
+        "block.",
+    )  # fmt: skip
     altmap_per_block: bool = since(
         "6.8", "6b8f0798b85a", "mm/memory_hotplug: split memmap_on_memory requests across memblocks",
         note="Each memory block has an altmap of its own; before, only an add of exactly one block could hold its "
@@ -179,6 +184,10 @@ class HotplugFeatures(SparseFeatures):
     )  # fmt: skip
 
     # -- removing
+    removal_of_online_memory_bugs: bool = until(
+        "5.3", "eca499ab3749", "mm/hotplug: make remove_memory() interface usable",
+        note="remove_memory() of a block that is online is a BUG; later, it answers -EBUSY.",
+    )  # fmt: skip
     offline_and_remove_memory: bool = since(
         "5.8", "08b3acd7a68f", "mm/memory_hotplug: Introduce offline_and_remove_memory()",
         note="offline_and_remove_memory() exists.",

@@ -184,7 +184,7 @@ class SparseFeatures:
     vmemmap_never_freed: bool = choice(
         Era(False),
         Era(True, "4.0", arches=("arm64", "loongarch64")),
-        Era(False, "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",)),
+        Era(False, "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", None, ("arm64",)),
         note="Removing memory leaves its vmemmap mapped: vmemmap_free() does nothing.",
     )
     vmemmap_pmd_for_parts: bool = choice(

@@ -11,6 +11,7 @@ from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
 from sparsemem.kernel.memory_hotplug.onlining import device_offline_each, online_memory_blocks, reonline
 from sparsemem.kernel.memory_hotplug.pages import arch_add_memory, arch_remove_memory, mhp_range_allowed
 from sparsemem.kernel.memory_hotplug.zones import shrink_at_removal
+from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import (
     IORESOURCE_SYSRAM_DRIVER_MANAGED,
@@ -21,6 +22,7 @@ from sparsemem.kernel.resource import (
     release_mem_region_adjustable,
     release_resource,
 )
+from sparsemem.kernel.sparse_vmemmap import corrupted
 from sparsemem.kernel.state import Pgdat, State, VmemAltmap
 
 __all__ = [
@@ -108,13 +110,9 @@ def add_memory_resource(state: State, nid: int, res: Resource, mhp_flags: int = 
     if mhp_flags & MHP_MEMMAP_ON_MEMORY:
         _create_altmaps_and_memory_blocks(state, nid, group, start, size)
     else:
-        arch_add_memory(state, nid, start, size)
-        try:
-            create_memory_block_devices(state, start, size, nid, group)
-        except Refusal:
-            arch_remove_memory(state, start, size)
-            raise
+        _add_pages_and_blocks(state, nid, group, start, size)
     if new_node:
+        _register_node(state, nid, start, size)
         old = state.nodes.get(nid, Pgdat(0, 0, False))
         state.put(state.nodes, nid, old._replace(online=True))
     if mhp_flags & MHP_MERGE_RESOURCE and f.mhp_merge_resource:
@@ -123,20 +121,62 @@ def add_memory_resource(state: State, nid: int, res: Resource, mhp_flags: int = 
         online_memory_blocks(state, start, size, state.misc["auto_online"])
 
 
+def _add_pages_and_blocks(state: State, nid: int, group: int | None, start: int, size: int) -> None:
+    if not state.kernel.features.blocks_created_by_add_memory:
+        # A block device comes with the first section of it; what was added before a failure stays, as in __add_pages().
+        block_size: int = state.misc["memory_block_size_bytes"]
+        section = state.kernel.geometry.SECTION_SIZE
+        for begin in range(start, start + size, section):
+            known = begin // section in state.sections
+            arch_add_memory(state, nid, begin, section)
+            if not known and begin // block_size not in state.blocks:
+                create_memory_block_devices(state, begin // block_size * block_size, block_size, nid, group)
+        return
+    arch_add_memory(state, nid, start, size)
+    try:
+        create_memory_block_devices(state, start, size, nid, group)
+    except Refusal:
+        arch_remove_memory(state, start, size)
+        raise
+
+
+def _register_node(state: State, nid: int, start: int, size: int) -> None:
+    try:
+        state.alloc("register_one_node")
+    except Refusal:
+        if state.kernel.features.node_registration_bugs:
+            lines = ("kernel BUG at mm/memory_hotplug.c",)
+            raise Refusal(12, "add_memory_resource", "allocation-failure", lines, crash=True) from None
+        # v6.18 and later ask before anything is added; nothing else can have changed in between.
+        _take_back(state, start, size)
+        raise
+
+
+def _take_back(state: State, start: int, size: int) -> None:
+    block_size: int = state.misc["memory_block_size_bytes"]
+    hosted = [block for _, block in walk_memory_blocks(state, start, size) if block.altmap]
+    if hosted:
+        for begin in range(start, start + size, block_size):
+            _remove_block_and_altmap(state, begin, block_size)
+        return
+    remove_memory_block_devices(state, start, size)
+    arch_remove_memory(state, start, size)
+
+
 def _create_altmaps_and_memory_blocks(state: State, nid: int, group: int | None, start: int, size: int) -> None:
     """Each block is added with an altmap in its own first pages; up to v6.7 there is one block and one altmap."""
-    g = state.kernel.geometry
+    f, g = state.kernel.features, state.kernel.geometry
     block_size: int = state.misc["memory_block_size_bytes"]
     per_block = block_size >> g.PAGE_SHIFT
     added: list[int] = []
     try:
         for begin in range(start, start + size, block_size):
             base = begin >> g.PAGE_SHIFT
-            if state.kernel.features.altmap_per_block:
+            if f.altmap_kept_by_block:
+                state.alloc("create_altmaps_and_memory_blocks")
                 altmap = VmemAltmap(base, base + per_block - 1, 0, memory_block_memmap_on_memory_pages(state))
             else:
                 altmap = VmemAltmap(base, 0, 0, per_block)
-            state.alloc("create_altmaps_and_memory_blocks")
             state.put(state.altmaps, base, altmap)
             try:
                 arch_add_memory(state, nid, begin, block_size, base)
@@ -144,10 +184,10 @@ def _create_altmaps_and_memory_blocks(state: State, nid: int, group: int | None,
                 state.drop(state.altmaps, base)
                 raise
             try:
-                own = state.altmaps[base].free if state.kernel.features.altmap_per_block else state.altmaps[base].alloc
+                own = state.altmaps[base].free if f.altmap_kept_by_block else state.altmaps[base].alloc
                 create_memory_block_devices(state, begin, block_size, nid, group, own, altmap=True)
             except Refusal:
-                arch_remove_memory(state, begin, block_size, base)
+                arch_remove_memory(state, begin, block_size, None if f.altmap_lost_on_block_failure else base)
                 state.drop(state.altmaps, base)
                 raise
             added.append(begin)
@@ -195,13 +235,35 @@ def add_memory_driver_managed(
 # -- removal
 
 
+def _span_has_pages(state: State, nid: int, node: Pgdat) -> bool:
+    """v5.3 and older look at the first page of each section that the node spans: is it initialised, and of this node?
+
+    Blocks that were never online are not spanned, and the reserved pages of an altmap are not initialised.
+    """
+    g = state.kernel.geometry
+    per_block = state.misc["memory_block_size_bytes"] >> g.PAGE_SHIFT
+    for pfn in range(node.node_start_pfn, node.end_pfn, g.PAGES_PER_SECTION):
+        if pfn >> g.PFN_SECTION_SHIFT not in state.sections:
+            continue
+        block, pgmap = state.blocks.get(pfn // per_block), get_dev_pagemap(state, pfn)
+        if block is not None and block.nid == nid and block.zone is not None:
+            return True
+        if pgmap is not None and pgmap.nid == nid:
+            altmap = None if pgmap.altmap is None else state.altmaps.get(pgmap.altmap)
+            if altmap is None or pfn >= altmap.base_pfn + altmap.reserve:
+                return True
+    return False
+
+
 def try_offline_node(state: State, nid: int) -> None:
     """Take a node offline that spans no pages, has no memory block and no CPU. ZONE_DEVICE pages keep it alive for good."""
     node = state.nodes.get(nid)
     if node is None or not node.online or nid in state.misc.get("cpu_nodes", frozenset({0})):
         return
-    ignores = state.kernel.features.try_offline_node_ignores_zone_device
-    if not ignores and (node.node_spanned_pages or any(block.nid == nid for block in state.blocks.values())):
+    if state.kernel.features.try_offline_node_ignores_zone_device:
+        if _span_has_pages(state, nid, node):
+            return
+    elif node.node_spanned_pages or any(block.nid == nid for block in state.blocks.values()):
         return
     state.put(state.nodes, nid, node._replace(online=False))
 
@@ -227,6 +289,9 @@ def try_remove_memory(state: State, start: int, size: int) -> None:
             first = nr * block_size
             text = f"removing memory fails, because memory [{first:#018x}-{first + block_size - 1:#018x}] is onlined"
             state.log("warn", text)
+            if f.removal_of_online_memory_bugs:
+                lines = (text, "kernel BUG at mm/memory_hotplug.c")
+                raise Refusal(16, "remove_memory", "block-online", lines, crash=True)
             raise Refusal(16, "try_remove_memory", "block-online", (text,))
     hosted = [block for _, block in blocks if block.nr_vmemmap_pages] if mhp_memmap_on_memory(state) else []
     if hosted and not f.altmap_per_block and size != block_size:
@@ -243,6 +308,8 @@ def try_remove_memory(state: State, start: int, size: int) -> None:
         arch_remove_memory(state, start, size)
         shift = state.kernel.geometry.PAGE_SHIFT
         for nr, block in blocks:
+            if block.zone is None and f.never_onlined_removal_reads_zone:
+                corrupted(state, "uninitialised-memmap-read", nr * block_size >> state.kernel.geometry.PA_SECTION_SHIFT)
             if block.zone is not None:
                 shrink_at_removal(state, block.nid, block.zone, nr * block_size >> shift, block_size >> shift)
     state.iomem = release_mem_region_adjustable(state.iomem, start, size, log=state.log)

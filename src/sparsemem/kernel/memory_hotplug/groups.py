@@ -16,6 +16,7 @@ def _register(state: State, group: MemoryGroup) -> int:
     if group.nid not in state.misc.get("possible_nodes", frozenset({0})):
         raise Refusal(22, "memory_group_register", "node-impossible")
     state.alloc("memory_group_register")
+    state.alloc("memory_group_register: xa_alloc")
     mgid = 1
     while mgid in state.groups:
         mgid += 1

@@ -185,6 +185,10 @@ def arch_add_memory(state: State, nid: int, start: int, size: int, altmap: int |
     Raises Refusal as ``__add_pages``; x86 warns (WARN_ON_ONCE, no text) on any error.
     """
     shift = state.kernel.geometry.PAGE_SHIFT
+    if state.kernel.features.physmem_end_limits_hotplug and state.kernel.arch == "x86_64":
+        last = mhp_get_pluggable_range(state, False)[1]
+        if start + size - 1 > last:
+            raise Refusal(34, "add_pages", "addressable-range")
     __add_pages(state, nid, start >> shift, size >> shift, altmap)
 
 

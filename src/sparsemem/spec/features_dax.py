@@ -1,0 +1,29 @@
+"""Features of drivers/dax and of the driver core under it that decide who takes a dax device, and with which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sparsemem.spec.features_firmware import FirmwareFeatures
+from sparsemem.spec.record import since
+
+__all__ = ["DaxFeatures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
+class DaxFeatures(FirmwareFeatures):
+    """device-dax, kmem, drivers/base/dd.c."""
+
+    dax_kmem_by_default: bool = since(
+        "6.3", "", "dax: Assign RAM regions to memory-hotplug by default",
+        note="The devices of soft-reserved and CXL RAM regions go to kmem; before, every device goes to device_dax first.",
+    )  # fmt: skip
+    bind_returns_probe_error: bool = since(
+        "5.14", "", "driver core: Flow the return code from ->probe() through to sysfs bind",
+        note="Writing to a driver's bind file answers with the probe's errno; before, with ENODEV.",
+    )  # fmt: skip
+    probe_failure_names_device: bool = since(
+        "6.11", "", "driver core: Use dev_* instead of pr_* so device metadata is added",
+        note="A failed probe is logged as \"probe with driver D failed with error\" (in 6.12, not in 6.1; the release "
+        "between them could not be confirmed).",
+    )  # fmt: skip
