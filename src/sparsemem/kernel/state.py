@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sparsemem.kernel.dax.table import DaxTable
+from sparsemem.kernel.nvdimm.table import NdTable
 from sparsemem.kernel.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -196,9 +198,9 @@ class State:
         self.pgmap_starts: list[int] = []
         self.altmaps: dict[int, VmemAltmap] = {}
         self.groups: dict[int, MemoryGroup] = {}
-        self.nd: dict[str, Any] = {}
+        self.nd = NdTable()
         self.media: dict[tuple[str, int], bytes] = {}
-        self.dax: dict[str, Any] = {}
+        self.dax = DaxTable()
         self.misc: dict[str, Any] = {}
         self.once: dict[str, bool] = {}
         self.lines: list[LogLine] = []

@@ -11,6 +11,15 @@ _BASE = "drivers/base/bus.c, drivers/base/dd.c (read in 5.10, 6.1, 6.12, 7.2)"
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "dax-stale-pgmap",
+        "a dynamic dax device whose probe failed is not probed again",
+        "The page map of the failed probe stays in the device, and device_dax refuses a device that has one; delete the device.",
+        ("dev_dax_probe",),
+        "drivers/dax/device.c (read in 6.1, 6.12, 7.2)",
+        since="5.17",
+        errnos=("EINVAL",),
+    ),
+    Rule(
         "dax-static",
         "a static dax region is what its namespace made it",
         "Devices are created and deleted in dynamic regions only (soft-reserved memory, CXL); a devdax namespace is one device.",

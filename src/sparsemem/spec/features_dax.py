@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_firmware import FirmwareFeatures
-from sparsemem.spec.record import since
+from sparsemem.spec.features_fs import FsFeatures
+from sparsemem.spec.record import since, until
 
 __all__ = ["DaxFeatures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
-class DaxFeatures(FirmwareFeatures):
+class DaxFeatures(FsFeatures):
     """device-dax, kmem, drivers/base/dd.c."""
 
     dax_kmem_by_default: bool = since(
         "6.3", "", "dax: Assign RAM regions to memory-hotplug by default",
         note="The devices of soft-reserved and CXL RAM regions go to kmem; before, every device goes to device_dax first.",
+    )  # fmt: skip
+    dax_class: bool = until(
+        "5.17", "83762cb5c7c4", "dax: Kill DEV_DAX_PMEM_COMPAT",
+        note="There is a /sys/class/dax: of the old device model, or (5.1 on) of dax_pmem_compat, empty when that is not loaded.",
     )  # fmt: skip
     bind_returns_probe_error: bool = since(
         "5.14", "", "driver core: Flow the return code from ->probe() through to sysfs bind",

@@ -33,8 +33,10 @@ class DeviceFeatures(MemremapFeatures):
         note="The minor version of the info block that this kernel writes.",
     )  # fmt: skip
     dax_label_reserve: bool = until(
-        "5.1", note="A new devdax namespace reserves 128 KiB more for a label area (gone in 5.1 or 5.2)."
-    )
+        "5.1", "f101ada7da65", "libnvdimm/pfn: Account for PAGE_SIZE > info-block-size in nd_pfn_init()",
+        backports={"4.19": "4.19.37"},
+        note="A new devdax namespace reserves 128 KiB more for a label area (seen in 5.0.1, gone in 5.2.1).",
+    )  # fmt: skip
     namespace_end_not_truncated: bool = until(
         "5.3-rc8", "274b924088e9", "libnvdimm/pfn: Fix namespace creation on misaligned addresses", first=_NO_PADDING,
         bug=1,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_device import DeviceFeatures
+from sparsemem.spec.features_nd_sysfs import NdSysfsFeatures
 from sparsemem.spec.record import Era, choice, since
 
 __all__ = ["FirmwareFeatures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
-class FirmwareFeatures(DeviceFeatures):
+class FirmwareFeatures(NdSysfsFeatures):
     """arch/x86/kernel/e820.c, and the printing in kernel/resource.c."""
 
     max_iores_level: int = choice(

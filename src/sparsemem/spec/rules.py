@@ -8,13 +8,22 @@ must hold, in our words; the errno and the log line belong to the message record
 
 from __future__ import annotations
 
-from sparsemem.spec import _rules_dax, _rules_device, _rules_ram, _rules_sparse
+from sparsemem.spec import _rules_dax, _rules_device, _rules_fs, _rules_label, _rules_nvdimm, _rules_ram, _rules_sparse
 from sparsemem.spec._rule import Rule
 
 __all__ = ["RULES", "Rule", "rule"]
 
 RULES: dict[str, Rule] = {
-    r.id: r for r in (*_rules_sparse.RULES, *_rules_ram.RULES, *_rules_device.RULES, *_rules_dax.RULES)
+    r.id: r
+    for r in (
+        *_rules_sparse.RULES,
+        *_rules_ram.RULES,
+        *_rules_device.RULES,
+        *_rules_dax.RULES,
+        *_rules_label.RULES,
+        *_rules_nvdimm.RULES,
+        *_rules_fs.RULES,
+    )
 }
 """Every rule by its id."""
 
