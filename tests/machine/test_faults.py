@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsemem.kernel.nvdimm.types import NdNamespace, NdRegion
 from sparsemem.kernel.state import MemSection, VmemAltmap, Zone
 from sparsemem.machine.faults import FAULTS
 from sparsemem.machine.notation import parse_machine
@@ -36,6 +37,10 @@ HISTORIES = {
     "resource-without-section": f"6.1; {_BLOCKS}; add_memory 0x140000000-0x147ffffff; "
     "arch_remove_memory 0x140000000-0x147ffffff",
     "block-without-resource": f"5.2; {_BLOCKS}; add_memory 0x140000000-0x14fffffff fail=7",
+    "disk-gone-in-use": f"6.1; {_DEVICES}; nd_region 0x100000000-0x11fffffff; claim disk=pmem0 holder=mount:/mnt; "
+    "store path=/sys/bus/nd/drivers/nd_pmem/unbind text=namespace0.0",
+    "driver-lost-its-range": f"6.1; {_DEVICES}; nd_region 0x100000000-0x11fffffff; "
+    "release_mem_region 0x100000000-0x11fffffff",
     "node-offline-in-use": "5.3.1; 0-1G ram, 4G+512M pmem; with block=128M possible_nodes=2 auto_online=offline; "
     "add_memory 0x140000000-0x147ffffff nid=1; memremap_pages 0x102000000-0x103ffffff nid=1 altmap=2:254; "
     "remove_memory 0x140000000-0x147ffffff",
@@ -54,11 +59,30 @@ def _usage_gone(state: State) -> None:
     state.put_section(0, MemSection(state.sections[0].section_mem_map, None))
 
 
+def _namespace(state: State, start: int, size: int) -> None:
+    region = NdRegion("region7", 7, "ndbus7", 0x100000000, 64 << 20, (), 16 << 20)
+    state.put(state.nd, region.name, region)
+    for number in range(2):
+        at = start + number * (size // 2)
+        name = f"namespace7.{number}"
+        state.put(state.nd, name, NdNamespace(name, number, region.name, "pmem", at, size))
+
+
+def _overlap(state: State) -> None:
+    _namespace(state, 0x100000000, 32 << 20)
+
+
+def _outside(state: State) -> None:
+    _namespace(state, 0x103000000, 32 << 20)
+
+
 #: Kinds that no history of operations reaches: a state is broken by hand.
 BY_HAND: dict[str, Callable[[State], None]] = {
     "span-too-small": _zone_too_small,
     "altmap-leak": _altmap_without_user,
     "usage-freed": _usage_gone,
+    "namespaces-overlap": _overlap,
+    "namespace-outside-region": _outside,
 }
 
 

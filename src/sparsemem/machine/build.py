@@ -7,7 +7,7 @@ the model by the kernel's own functions, so that another kernel (``--kernel``) a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sparsemem.errors import InputError, UsageError
 from sparsemem.kernel.ioport import (
@@ -20,6 +20,7 @@ from sparsemem.kernel.ioport import (
 )
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import iomem_resource
+from sparsemem.machine.build_nd import nd_operations, placed, without_claims
 from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
 from sparsemem.machine.layout import BootLayout
 from sparsemem.machine.machine import Answer, Machine
@@ -263,13 +264,18 @@ def _dax_operation(fact: DaxFact, namespaces: tuple[NamespaceFact, ...]) -> Oper
     return Operation("memremap_pages", fact.ranges, options=(("owner", fact.dev), ("type", "generic")))
 
 
-def build(description: MachineDescription, version: str | None = None) -> Built:
+def build(description: MachineDescription, version: str | None = None, *, devices: bool = False) -> Built:
     """The machine of a description, for its own kernel or for ``version``.
 
-    Raises InputError when the description does not tell where memory is, UsageError for an unknown version.
+    ``devices``: its regions, namespaces and dax devices become devices of the model, for the tools to work with; else their ranges are
+    mapped, each with an answer of its own. Raises InputError when the description does not tell where memory is, UsageError for an
+    unknown version.
     """
     k, notes = kernel_of(description, version)
     layout = _layout(description, k, version is None, notes)
+    if devices:
+        children = tuple(without_claims(res, description) for res in layout.iomem.children)
+        layout = replace(layout, iomem=iomem_resource(layout.iomem.end, children))
     try:
         machine = Machine(k, layout)
     except Refusal as refusal:
@@ -277,7 +283,13 @@ def build(description: MachineDescription, version: str | None = None) -> Built:
     mappings: list[tuple[str, Answer]] = []
     daxes = {fact.dev: fact for fact in description.dax}
     own_pads = description.kernel_release is not None and kernel_of(description)[0].features.pfn_pads_to_sections
+    if devices:
+        writer = kernel_of(description)[0] if description.kernel_release is not None else k
+        mappings += _devices(machine, description, writer, own_pads, notes)
+    known = {fact.dev for fact in placed(description)} if devices else set()
     for fact in description.namespaces:
+        if fact.region in known:
+            continue
         operation = _namespace_operation(k, fact, daxes, description, own_pads)
         if operation is not None:
             mappings.append((fact.dev, machine.apply(operation)))
@@ -285,18 +297,47 @@ def build(description: MachineDescription, version: str | None = None) -> Built:
                 notes.append(
                     Note(description.source, fact.dev, "its mode is not known; taken as mapped from end to end")
                 )
-    for dax in description.dax:
+    for dax in description.dax if not devices else ():
         operation = _dax_operation(dax, description.namespaces)
         if operation is not None:
             mappings.append((dax.dev, machine.apply(operation)))
     root = description.iomem
     for name, r in _driver_ram(root) if root is not None else ():
+        if devices and _is_there(machine, r):
+            continue
         nid = _nid_of(description, r)
         options = (("name", name.replace(" ", "_")), ("nid", str(nid)))
         mappings.append((name, machine.apply(Operation("add_memory_driver_managed", (r,), options=options))))
     if version is None:
         _match_block_states(machine, description, notes)
     return Built(machine, tuple(mappings), tuple(notes))
+
+
+def _is_there(machine: Machine, r: Range) -> bool:
+    """Memory that a dax device has brought already."""
+    found = machine.state.iomem.walk()
+    return any((res.start, res.end + 1) == r and _DRIVER_RAM.match(res.name or "") for _, res in found)
+
+
+def _devices(
+    machine: Machine, description: MachineDescription, writer: Kernel, own_pads: bool, notes: list[Note]
+) -> list[tuple[str, Answer]]:
+    """Register the devices as they were captured; a write that the model refuses is taken back, and a note."""
+    pads: dict[str, tuple[int, int]] = {}
+    for fact in description.namespaces:
+        if own_pads and fact.range is not None and fact.mode in ("fsdax", "devdax"):
+            inner = _padded(writer, fact, description)
+            pads[fact.dev] = inner.start - fact.range.start, fact.range.end - inner.end
+    answers: list[tuple[str, Answer]] = []
+    for device, operation in nd_operations(description, writer, pads, notes):
+        answer = machine.apply(operation)
+        if answer.refusal is not None and operation.name == "store":
+            machine.undo()
+            what = f"the model's kernel refuses {operation.option('path', '')}: {answer.refusal}"
+            notes.append(Note(description.source, device, what))
+            continue
+        answers.append((device, answer))
+    return answers
 
 
 def _nid_of(description: MachineDescription, r: Range) -> int:

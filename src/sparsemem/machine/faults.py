@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.machine import fault_checks as checks
+from sparsemem.machine import nd_fault_checks as nd_checks
 from sparsemem.ranges import Range
 
 if TYPE_CHECKING:
@@ -147,6 +148,22 @@ FAULTS: dict[str, FaultKind] = {
         "error",
     ),
     "altmap-leak": FaultKind("An altmap that nobody uses is gone.", "mm/memremap.c, memunmap_pages()", "warning"),
+    "namespaces-overlap": FaultKind(
+        "A byte of a region belongs to one namespace.", "drivers/nvdimm/namespace_devs.c, scan_labels()", "error"
+    ),
+    "namespace-outside-region": FaultKind(
+        "A namespace lies in its region.", "drivers/nvdimm/namespace_devs.c, create_namespace_pmem()", "error"
+    ),
+    "driver-lost-its-range": FaultKind(
+        "What the driver of a namespace claimed and mapped stays so while it is bound.",
+        "drivers/nvdimm/pmem.c, pmem_attach_disk()",
+        "error",
+    ),
+    "disk-gone-in-use": FaultKind(
+        "A block device that is mounted is there.",
+        "drivers/base/dd.c, unbind_store(): a driver is unbound whether or not its disk is open; ndctl asks first",
+        "error",
+    ),
 }
 
 _CHECKS: tuple[Callable[[State], Iterator[tuple[str, int, int, str]]], ...] = (
@@ -157,6 +174,9 @@ _CHECKS: tuple[Callable[[State], Iterator[tuple[str, int, int, str]]], ...] = (
     checks.blocks,
     checks.spans,
     checks.resources,
+    nd_checks.namespaces,
+    nd_checks.claims_of_drivers,
+    nd_checks.block_devices,
 )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -17,7 +18,7 @@ from sparsemem.kernel.memremap import MEMORY_TYPES, memremap_pages, memunmap_pag
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import release_mem_region, request_mem_region
 from sparsemem.kernel.state import State, VmemAltmap
-from sparsemem.machine import sysfs
+from sparsemem.machine import fs_operations, nd_operations, sysfs
 from sparsemem.ranges import Range, format_range, parse_range
 
 if TYPE_CHECKING:
@@ -147,17 +148,21 @@ def _release_region(state: State, op: Operation) -> None:
     state.iomem = release_mem_region(state.iomem, op.ranges[0].start, op.ranges[0].size, log=state.log)
 
 
+_quoted = lru_cache(maxsize=2048)(quote)  # the same attributes are written again and again
+_unquoted = lru_cache(maxsize=2048)(unquote)
+
+
 def _store(state: State, op: Operation) -> None:
-    path = unquote(op.option("path", ""))
+    path = _unquoted(op.option("path", ""))
     try:
-        sysfs.store(state, path, unquote(op.option("text", "")))
+        sysfs.store(state, path, _unquoted(op.option("text", "")))
     except sysfs.SysfsError as error:
         raise error.refusal or Refusal(error.number, "open", "sysfs-path") from None
 
 
 def store_operation(path: str, text: str) -> Operation:
     """Writing ``text`` to a file of the attribute tree, as an operation."""
-    return Operation("store", options=(("path", quote(path)), ("text", quote(text, safe=""))))
+    return Operation("store", options=(("path", _quoted(path)), ("text", _quoted(text, safe=""))))
 
 
 #: name -> (how it is performed, what it takes: "ranges", "range", "block" or "")
@@ -179,6 +184,8 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
     "remove_memory": (_remove, "range"),
     "request_mem_region": (_request_region, "range"),
     "store": (_store, ""),
+    **nd_operations.OPERATIONS,
+    **fs_operations.OPERATIONS,
 }
 
 #: options that an operation takes -> how its value is checked
@@ -195,6 +202,8 @@ _OPTIONS: dict[str, Callable[[str], object]] = {
     "text": str,
     "type": str,
     "vmemmap_shift": int,
+    **nd_operations.OPTIONS,
+    **fs_operations.OPTIONS,
 }
 
 

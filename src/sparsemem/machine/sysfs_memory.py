@@ -1,7 +1,4 @@
-"""The attribute tree that user space sees: ``/sys/devices/system/memory`` and ``/proc``, with ``show`` and ``store``.
-
-A path answers as the kernel's does: its text, or an errno. Nothing is written except through an attribute's ``store``.
-"""
+"""Memory in the attribute tree: ``/sys/devices/system/memory``, the parameters of memory_hotplug, and two files of ``/proc``."""
 
 from __future__ import annotations
 
@@ -17,7 +14,19 @@ from sparsemem.machine.sysfs_error import SysfsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MEMORY", "SysfsError", "exists", "is_directory", "listdir", "paths", "show", "store", "writable"]
+__all__ = [
+    "MEMORY",
+    "exists",
+    "handles",
+    "is_directory",
+    "listdir",
+    "paths",
+    "readlink",
+    "roots",
+    "show",
+    "store",
+    "writable",
+]
 
 MEMORY = "/sys/devices/system/memory"
 _PARAMETERS = "/sys/module/memory_hotplug/parameters"
@@ -68,6 +77,23 @@ def _zoneinfo(state: State) -> str:
             if zone.present_pages:
                 lines.append(f"  start_pfn:           {zone.zone_start_pfn}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def handles(path: str) -> bool:
+    """Is this path one of memory's?"""
+    return path.startswith(("/sys/devices/system", "/sys/bus/memory", "/sys/module", "/proc"))
+
+
+def roots(state: State) -> tuple[str, ...]:
+    """The directories and files that everything here lies in."""
+    return MEMORY, "/sys/bus/memory/devices", *_PROC, *((_PARAMETERS,) if _parameters(state) else ())
+
+
+def readlink(state: State, path: str) -> str | None:
+    """The memory blocks on their bus are links."""
+    real = _BUS.sub(MEMORY + "/", path)
+    match = None if real == path else _BLOCK.match(real)
+    return real if match is not None and match[2] is None and _block(state, real) is not None else None
 
 
 def paths(state: State) -> Iterator[str]:
