@@ -1,0 +1,175 @@
+"""Recorded answers of real kernels and ndctl 76.1 (``tests/transcripts_nd``), played on the model: what differs, step by step.
+
+``python -m tests.tools.nd_transcripts [NAME[,NAME]] [KERNEL]`` shows the differences.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sparsemem.errors import NotModelledError
+from sparsemem.play import parse_scenario, to_json
+from sparsemem.play.player import Player
+from sparsemem.play.setup import set_up
+from sparsemem.play.shell import parse_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.machine.machine import Machine
+
+HERE = Path(__file__).parent.parent / "transcripts_nd"
+RECORDED = sorted(path.name.removesuffix(".json") for path in HERE.glob("*@*.json"))
+INIT = "ndctl disable-region all; ndctl init-labels -f all; ndctl enable-region all"
+
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_NULL = "00000000-0000-0000-0000-000000000000"
+_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
+
+
+class Difference(NamedTuple):
+    """``what`` is "exit", "stdout", "log", "not modelled" or the name of a part of the machine at the end."""
+
+    step: int
+    command: str
+    what: str
+    ours: Any
+    real: Any
+
+
+class Uuids:
+    """Random UUIDs by the order in which they come up; those that the scenario writes itself stay."""
+
+    def __init__(self, written: str) -> None:
+        self.kept = set(_UUID.findall(written)) | {_NULL}
+        self.seen: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        def name(match: re.Match[str]) -> str:
+            return match[0] if match[0] in self.kept else self.seen.setdefault(match[0], f"uuid{len(self.seen)}")
+
+        return _UUID.sub(name, text)
+
+
+def _text(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\\udc", "\\x")
+    text = re.sub(r"addr = 0x[0-9a-f]+", "addr = X", text)
+    return re.sub(r"(?m)^((?:uevent=)?MAJOR=|dev=)\d+", r"\1N", text)
+
+
+def _line(line: str) -> str:
+    return re.sub(r"Total pages: .*", "Total pages: N", line)
+
+
+def scenario_text(name: str) -> tuple[str, list[str]]:
+    """The scenario without its steps, and the steps."""
+    table = tomllib.loads((HERE / f"{name}.toml").read_text())
+    text = re.sub(r"(?ms)^steps = \[.*?^\]$", "steps = []", (HERE / f"{name}.toml").read_text())
+    text = re.sub(r"(?ms)^\[recording\].*", "", text)
+    if not table.get("recording", {}).get("init_labels", True):
+        text = text.replace("labels = true", 'labels = "blank"')
+    return text, table["steps"]
+
+
+def board(name: str, version: str) -> tuple[Machine, Player]:
+    """The machine of a scenario, and somebody at its shell."""
+    text, _ = scenario_text(name)
+    machine, dimms = set_up(parse_scenario(text, name, HERE), version)
+    return machine, Player(machine, dimms)
+
+
+def differences(recorded: str) -> Iterator[Difference]:
+    """Play one recording. Nothing is left out."""
+    name, version = recorded.split("@")
+    real = json.loads((HERE / f"{recorded}.json").read_text())
+    _, written = scenario_text(name)
+    steps = real["steps"]
+    if steps and steps[0]["command"] == INIT and written[:1] != [INIT]:
+        steps = steps[1:]
+    machine, player = board(name, version)
+    ours_name, real_name = Uuids("\n".join(written)), Uuids("\n".join(written))
+    results = []
+    for number, step in enumerate(steps):
+        command = step["command"]
+        theirs = _text(real_name(step["stdout"]))
+        try:
+            result = player.step(command, parse_step(command))
+        except NotModelledError as error:
+            yield Difference(number, command, "not modelled", str(error), theirs)
+            continue
+        results.append(result)
+        mine = _text(ours_name(result.stdout))
+        if result.exit_code != step["exit_code"]:
+            yield Difference(number, command, "exit", result.exit_code, step["exit_code"])
+        if mine != theirs:
+            yield Difference(number, command, "stdout", mine, theirs)
+        log = [_line(ours_name(each)) for each in result.log_lines]
+        wanted = [_line(real_name(each)) for each in step["log"]]
+        if "enable-region" in command:  # namespaces are probed in parallel
+            log, wanted = sorted(log), sorted(wanted)
+        if log != wanted:
+            yield Difference(number, command, "log", log, wanted)
+    yield from _machine_differences(machine, results, real)
+
+
+def _machine_differences(machine: Machine, results: list[Any], real: dict[str, Any]) -> Iterator[Difference]:
+    model = to_json(machine, results)
+    for key, ours, theirs in (
+        ("iomem", _short(model["iomem"]), _short(real["iomem"])),
+        ("blocks", model["blocks"], real["blocks"]),
+        ("zones", _zones(model["zones"]), _zones(real["zones"])),
+    ):
+        if ours != theirs:
+            yield Difference(-1, "", key, ours, theirs)
+    if real.get("sections") is not None:
+        sections = [{key: each[key] for key in ("nr", "flags", "subsection_map")} for each in model["sections"]]
+        if sections != real["sections"]:
+            yield Difference(-1, "", "sections", sections, real["sections"])
+
+
+def _short(iomem: str) -> list[str]:
+    return [line for line in iomem.splitlines() if not _HARDWARE.search(line)]
+
+
+def _zones(zones: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return sorted(
+        (z["node"], z["zone"], z["spanned"], z["present"], z.get("start_pfn") if z["present"] else None)
+        for z in zones
+        if z["spanned"]
+    )
+
+
+def _show(found: Difference) -> str:
+    ours, real = found.ours, found.real
+    if isinstance(ours, str) and isinstance(real, str):
+        lines = difflib.unified_diff(real.splitlines(), ours.splitlines(), "real", "model", lineterm="", n=2)
+        return "\n".join(f"      {line[:200]}" for line in list(lines)[:40])
+    return f"      real  {str(real)[:600]}\n      model {str(ours)[:600]}"
+
+
+def main(argv: list[str]) -> None:
+    quiet = "-q" in argv
+    argv = [each for each in argv if each != "-q"]
+    names = argv[0].split(",") if argv and argv[0] != "all" else None
+    total = 0
+    for recorded in RECORDED:
+        name, version = recorded.split("@")
+        if (names and name not in names) or (argv[1:] and version not in argv[1].split(",")):
+            continue
+        found = list(differences(recorded))
+        total += len(found)
+        if found:
+            print(f"{recorded}: {len(found)}")
+        for each in found if not quiet else []:
+            print(f"   step {each.step} {each.what}: {each.command}\n{_show(each)}")
+    print(total)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
