@@ -12,27 +12,33 @@ __all__ = ["command"]
 @click.command("play")
 @click.argument("scenario", metavar="FILE.toml")
 @click.option("--kernel", metavar="VERSION", help="Play it on this kernel instead of the scenario's own.")
+@click.option(
+    "--ndctl-version", "ndctl", metavar="VERSION", help="The ndctl and daxctl that are installed (default 76)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (docs/play.schema.json).")
 @click.option("--debug", is_flag=True, help="Show pr_debug lines of the kernel log too.")
 @click.option("--layout", is_flag=True, help="End with the layout line of the final machine.")
-def command(scenario: str, kernel: str | None, as_json: bool, debug: bool, layout: bool) -> int:
+def command(scenario: str, kernel: str | None, ndctl: str | None, as_json: bool, debug: bool, layout: bool) -> int:
     """Run a scenario on the model: a machine, and the commands a person would type.
 
     \b
     kernel = "6.1"
-    steps = ["plug dimm0 128M", "cat /proc/iomem"]
+    steps = ["ndctl create-namespace -s 64M", "ndctl list -u"]
     [machine]
     memory = "512M"
+    pmem = [{ size = "256M", labels = true }]
 
     A step that the kernel refuses is an answer: the exit code of play is 0 all the same.
     """
     from sparsemem.play import load_scenario
     from sparsemem.play.player import Player
+    from sparsemem.play.scenario import parse_ndctl_version
     from sparsemem.play.setup import set_up
 
     loaded = load_scenario(scenario)
+    release = parse_ndctl_version(ndctl) if ndctl else loaded.ndctl
     machine, dimms = set_up(loaded, kernel)
-    player = Player(machine, dimms)
+    player = Player(machine, dimms, ndctl=release)
     if as_json:
         from sparsemem.play.report import to_json
 

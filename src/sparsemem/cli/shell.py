@@ -16,23 +16,27 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_START = 'kernel = "6.1"\n[machine]\nmemory = "512M"\n'
+_START = 'kernel = "6.1"\n[machine]\nmemory = "512M"\npmem = [{ size = "256M", labels = true }]\n'
 
 
 @click.command("shell")
 @click.argument("scenario", required=False)
 @click.option("--kernel", metavar="VERSION", help="The kernel that runs.")
-def command(scenario: str | None, kernel: str | None) -> int:
+@click.option(
+    "--ndctl-version", "ndctl", metavar="VERSION", help="The ndctl and daxctl that are installed (default 76)."
+)
+@click.option("--debug", is_flag=True, help="Show pr_debug lines of the kernel log too.")
+def command(scenario: str | None, kernel: str | None, ndctl: str | None, debug: bool) -> int:
     """A prompt on a running model: type commands, see the sections change.
 
     SCENARIO is a scenario file (its machine is booted, its steps are played first) or a layout line; without it a guest of
-    512 MiB starts. On a terminal there is history and completion; ":help" says what else is there.
+    512 MiB with an NVDIMM of 256 MiB starts. On a terminal there is history and completion; ":help" says what else is there.
     """
     from sparsemem.play.prompt import HELP, Prompt
 
-    player = _player(scenario, kernel)
+    player = _player(scenario, kernel, ndctl)
     paint = colour()
-    prompt = Prompt(player, lambda line: click.echo(line, color=paint), colour=paint, width=width())
+    prompt = Prompt(player, lambda line: click.echo(line, color=paint), colour=paint, width=width(), debug=debug)
     if not sys.stdin.isatty():
         for line in sys.stdin:
             click.echo(f"$ {line.rstrip()}")
@@ -44,17 +48,18 @@ def command(scenario: str | None, kernel: str | None) -> int:
     return 0
 
 
-def _player(scenario: str | None, kernel: str | None) -> Player:
+def _player(scenario: str | None, kernel: str | None, ndctl: str | None) -> Player:
     from sparsemem.play.player import Player
-    from sparsemem.play.scenario import load_scenario, parse_scenario
+    from sparsemem.play.scenario import load_scenario, parse_ndctl_version, parse_scenario
     from sparsemem.play.setup import set_up
 
+    release = parse_ndctl_version(ndctl) if ndctl else None
     if is_layout(scenario):
-        return Player(layout_machine(scenario or "", kernel))
+        return Player(layout_machine(scenario or "", kernel), ndctl=release or (76,), keep=True)
     loaded = load_scenario(scenario) if scenario else parse_scenario(_START, "the guest to start with")
-    player = Player(*set_up(loaded, kernel))
-    for text, pipeline in loaded.steps:
-        player.step(text, pipeline)
+    player = Player(*set_up(loaded, kernel), ndctl=release or loaded.ndctl, keep=True)
+    for text, script in loaded.steps:
+        player.step(text, script)
     return player
 
 

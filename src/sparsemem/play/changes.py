@@ -1,4 +1,4 @@
-"""What an operation changed, in lines for a reader: sections, memory blocks, zones and the iomem tree."""
+"""What an operation changed, in lines for a reader: devices, sections, memory blocks, zones and the iomem tree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.mmzone import flag_names
+from sparsemem.play.changes_nd import nd_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ def changes(state: State, before: Snapshot) -> list[str]:
     for name, key in touched:
         by_table.setdefault(name, []).append(key)
     origin = state.origin
+    lines += nd_changes(state, by_table, lambda name, key: old.get((name, key), origin(name, key)))
     lines += _sections(state, by_table.get("sections", []), old, origin)
     lines += _blocks(state, by_table.get("blocks", []), old, origin)
     lines += _zones(state, by_table.get("zones", []), old, origin)

@@ -17,12 +17,12 @@ __all__ = ["machine_json", "step_json", "to_json"]
 
 
 def step_json(step: StepResult) -> dict[str, Any]:
-    """``errno`` is a name such as "EINVAL", or null where the step succeeded or failed without the kernel."""
+    """``errno`` is a name such as "EINVAL", or null where the step succeeded or no errno is known. Bytes that are no text are ``\\xff``."""
     return {
         "command": step.command,
         "exit_code": step.exit_code,
         "errno": step.errno,
-        "stdout": step.stdout,
+        "stdout": step.stdout.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
         "log": step.log_lines,
     }
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsemem.errors import InputError, SparsememError, UnreadableError
-from sparsemem.play.shell import Pipeline, parse_step
+from sparsemem.errors import InputError, SparsememError, UnreadableError, UsageError
+from sparsemem.play.shell import Script, parse_step
 from sparsemem.units import parse_size
 
-__all__ = ["MachineTable", "PmemTable", "Scenario", "load_scenario", "parse_scenario"]
+__all__ = ["MachineTable", "PmemTable", "Scenario", "load_scenario", "parse_ndctl_version", "parse_scenario"]
 
-_TOP = {"kernel", "steps", "machine", "title", "arch"}
+_TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
 _MACHINE = {"memory", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
 _PMEM = {"size", "labels"}
 _KINDS = ("memory", "sysroot", "iomem", "layout")
@@ -22,10 +23,11 @@ _MAX_SIZE = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class PmemTable:
-    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has initialised labels."""
+    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised."""
 
     size: int
     labels: bool
+    blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ class Scenario:
     kernel: str | None
     arch: str | None
     machine: MachineTable
-    steps: tuple[tuple[str, Pipeline], ...]
+    steps: tuple[tuple[str, Script], ...]
     directory: Path | None = None
+    ndctl: tuple[int, ...] = (76,)
 
 
 def load_scenario(path: str) -> Scenario:
@@ -91,7 +94,19 @@ def parse_scenario(text: str, name: str = "scenario", directory: Path | None = N
                 error.what, where=f"{name}: step {index}: {step}", why=error.why, remedy=error.remedy
             ) from None
     kernel, arch = _typed(table, "kernel", str, None, name), _typed(table, "arch", str, None, name)
-    return Scenario(name, kernel, arch, _machine(table["machine"], name), tuple(parsed), directory)
+    release = _typed(table, "ndctl", str, "76", name)
+    try:
+        ndctl = parse_ndctl_version(release)
+    except SparsememError as error:
+        raise InputError(f"ndctl: {error.what}", where=name, remedy=error.remedy) from None
+    return Scenario(name, kernel, arch, _machine(table["machine"], name), tuple(parsed), directory, ndctl)
+
+
+def parse_ndctl_version(text: str) -> tuple[int, ...]:
+    """``"76"`` or ``"76.1"`` -> its numbers. Raises UsageError."""
+    if not re.fullmatch(r"v?\d{1,3}(\.\d{1,3})?", text):
+        raise UsageError(f"{text!r} is not a release of ndctl", remedy='write "76" or "76.1"')
+    return tuple(int(part) for part in text.removeprefix("v").split("."))
 
 
 def _known(table: dict[str, Any], allowed: set[str], where: str) -> None:
@@ -143,7 +158,9 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
         if not isinstance(entry, dict) or "size" not in entry:
             raise InputError('it must be a table with a size: { size = "64M", labels = true }', where=place)
         _known(entry, _PMEM, place)
-        pmem.append(PmemTable(_size(entry["size"], "size", place), _typed(entry, "labels", bool, False, place)))
+        blank = entry.get("labels") == "blank"
+        labels = blank or _typed(entry, "labels", bool, False, place)
+        pmem.append(PmemTable(_size(entry["size"], "size", place), labels, blank))
     slots = _typed(table, "slots", int, 8, where)
     if not 0 <= slots <= 256:
         raise InputError(f"slots = {slots}: QEMU takes 0 to 256", where=where)

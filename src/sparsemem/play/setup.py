@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError, NotModelledError, SparsememError
@@ -12,14 +13,14 @@ from sparsemem.machine.layout import OPTIONS, BootLayout
 from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
-from sparsemem.machine.qemu import Guest, PmemDevice, start
+from sparsemem.machine.qemu import Guest, PmemDevice, PmemRegion, start
 from sparsemem.play.dimm import DimmBoard
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
 
 if TYPE_CHECKING:
+    from sparsemem.machine.memory_devices import MemoryDevice
     from sparsemem.play.scenario import MachineTable, Scenario
-    from sparsemem.ranges import Range
 
 __all__ = ["set_up"]
 
@@ -61,7 +62,7 @@ def _described(scenario: Scenario, version: str | None) -> Machine:
         description = read_machine(path)
     if scenario.arch is not None and description.arch is None:
         description = replace(description, arch=scenario.arch)
-    return build(description, version).machine
+    return build(description, version, devices=True).machine
 
 
 def _core_size(value: str, total: int) -> int:
@@ -131,8 +132,8 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
         where = f"{name}: {error.where or '[machine]'}"
         raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from None
     high = any(each.kind == "usable" and each.range.end > _FOUR_GIB for each in guest.e820)
-    options = _options(table.cmdline, kernel, _ram_bytes(guest), high=high)
-    layout = BootLayout(guest.iomem, options=tuple(sorted(options.items())))
+    parameters = _options(table.cmdline, kernel, _ram_bytes(guest), high=high)
+    layout = BootLayout(guest.iomem, options=tuple(sorted(parameters.items())))
     machine = Machine(kernel, layout)
     dimms = DimmBoard(guest.devices)
     for device in guest.dimms:
@@ -140,24 +141,33 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
             dimms.take_in(machine, device)
         else:
             dimms.pass_over(device)
+    slots = sorted(device.slot for device in guest.devices.devices if device.nvdimm)
+    blank = {f"nvdimm{index}" for index, entry in enumerate(table.pmem) if entry.blank}
     for region in guest.regions:
-        if not region.labels:
-            _attach(machine, region.range, region.number, maps_pages=region.kind == "e820")
+        _register(machine, region, guest.devices.find(region.device or ""), slots, blank)
+    _soft_reserved(machine, guest)
     return machine, dimms
 
 
-def _attach(machine: Machine, place: Range, region: int, *, maps_pages: bool) -> None:
-    """A label-less namespace comes up raw by itself; an e820 (legacy) one gets pages for all of it.
+def _soft_reserved(machine: Machine, guest: Guest) -> None:
+    """dax_hmem makes a dax region of each soft-reserved range; the log before the first command is not looked at."""
+    if not machine.kernel.features.hmem_without_hmat:
+        return
+    taken = {region.number for region in guest.regions}  # they share their numbers with the regions of libnvdimm
+    numbers = (number for number in count() if number not in taken)
+    for place in [each.range for each in guest.e820 if each.kind == "soft reserved"]:
+        options = (("driver", "hmem"), ("region", str(next(numbers))))
+        machine.apply(Operation("dax_region", (place,), options=options))
 
-    Alignment is asked of those only, from v5.7 on (-EOPNOTSUPP, "misaligned, unable to map"); before, mapping fails.
-    """
-    name = f"namespace{region}.0"
-    if maps_pages:
-        if (
-            machine.kernel.features.memremap_compat_align
-            and (place.start | place.end) % machine.kernel.geometry.SUBSECTION_SIZE
-        ):
-            return
-        if machine.apply(Operation("memremap_pages", (place,), options=(("owner", name),))).refusal is not None:
-            return
-    machine.apply(Operation("request_mem_region", (place,), options=(("name", name),)))
+
+def _register(
+    machine: Machine, region: PmemRegion, device: MemoryDevice | None, slots: list[int], blank: set[str]
+) -> None:
+    """The drivers find the region: nmemN is the N-th NVDIMM by memory slot, and a label area has fresh index blocks (v1.1), as after
+    ``ndctl init-labels``."""
+    options = {"bus": region.kind, "region": str(region.number)}
+    if device is not None:
+        options |= {"nmem": str(slots.index(device.slot)), "slot": str(device.slot)}
+        if region.labels:
+            options["labels"] = "blank" if device.name in blank else "1.1"
+    machine.apply(Operation("nd_region", (region.range,), options=tuple(sorted(options.items()))))

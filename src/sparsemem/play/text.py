@@ -28,8 +28,8 @@ def step_lines(
 ) -> Iterator[str]:
     """The lines of one step. ``debug`` shows pr_debug lines."""
     yield ""
-    yield _paint(f"$ {step.command}", "1", colour)
-    yield from step.stdout.splitlines()
+    yield _paint(f"$ {step.command.strip()}", "1", colour)
+    yield from step.stdout.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").splitlines()
     for line in step.log:
         if debug or line.level != "debug":
             yield _paint(f"  [{line.level:5}] {line.text}", "2", colour)

@@ -1,0 +1,143 @@
+"""ndctl, daxctl and cxl; plug and unplug of the hypervisor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.machine.sysfs_error import SysfsError
+from sparsemem.play.dimm import PlugError
+from sparsemem.play.files import FileError
+from sparsemem.tools.files import Files as ToolFiles
+from sparsemem.tools.result import Console, errno_of_words
+from sparsemem.tools.tree import MachineTree
+from sparsemem.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sparsemem.play.dimm import DimmBoard
+    from sparsemem.play.shell.run import Shell
+    from sparsemem.play.shell.streams import Streams
+
+__all__ = ["COMMANDS"]
+
+_USAGE = 129
+_MOST_ERRNO = 133
+
+
+class _Tree(MachineTree):
+    """Remembers the last refusal: it is the reason when the tool fails."""
+
+    def __init__(self, sh: Shell) -> None:
+        super().__init__(sh.machine)
+        self._sh = sh
+
+    def write(self, path: str, text: str) -> None:
+        try:
+            super().write(path, text)
+        except SysfsError as error:
+            if error.refusal is not None:
+                self._sh.refusal = error.refusal
+            raise
+
+
+class _Files(ToolFiles):
+    """The files of this shell, for -i and -o."""
+
+    def __init__(self, sh: Shell, io: Streams) -> None:
+        super().__init__({}, b"")
+        self._sh = sh
+        self._io = io
+
+    def cannot_read(self, path: str | None) -> int:
+        if path is None:
+            return 0
+        try:
+            self._sh.files.read(self._sh.path(path))
+        except FileError as error:
+            return error.number
+        return 0
+
+    def cannot_write(self, path: str | None) -> int:
+        if path is None:
+            return 0
+        try:
+            self._sh.files.check_open(self._sh.path(path))
+        except FileError as error:
+            return error.number
+        return 0
+
+    def input(self, path: str | None) -> bytes:
+        text = self._io.stdin.rest() if path is None else self._sh.files.read(self._sh.path(path))
+        return text.encode("utf-8", "surrogateescape")
+
+    def write(self, path: str, data: bytes) -> None:
+        real = self._sh.path(path)
+        self._sh.files.truncate(real)
+        self._sh.files.write(real, data.decode("utf-8", "surrogateescape"))
+
+
+def _tool(sh: Shell, argv: list[str], io: Streams) -> int:
+    from sparsemem.tools import cxl, daxctl, ndctl
+
+    name, tree, console = argv[0], _Tree(sh), Console(tty=io.out.tty)
+    sh.refusal = None
+    if name == "cxl":
+        result = cxl.main(tree, argv[1:], console, sh.ndctl)
+    else:
+        main = ndctl.main if name == "ndctl" else daxctl.main
+        result = main(tree, argv[1:], console, sh.ndctl, _Files(sh, io))
+    if io.out is io.err and io.out.tty:
+        io.out.append(result.output)
+    else:  # buffered: standard output comes when the tool ends
+        io.err.append(result.stderr)
+        io.out.append(result.stdout)
+    code = result.exit_code
+    said = errno_of_words(result.stderr) if code else None
+    if said is not None:  # ndctl ends with -ENODEV whatever was wrong: its words tell
+        sh.errno = said
+    elif 256 - _MOST_ERRNO <= code <= 255 and code != _USAGE:
+        sh.errno = 256 - code
+    elif sh.refusal is not None:
+        sh.errno = sh.refusal.errno
+    return code
+
+
+# -- the hypervisor's
+
+
+def _plug(sh: Shell, argv: list[str], io: Streams) -> int:
+    _, name, size, *rest = argv
+    places = {key: int(value, 0) for key, _, value in (word.partition("=") for word in rest)}
+    return _hypervisor(
+        sh, io,
+        lambda board: board.plug(
+            sh.machine, name, parse_size(size),
+            addr=places.get("addr", 0), slot=places.get("slot", -1), node=places.get("node", 0),
+        ),
+    )  # fmt: skip
+
+
+def _unplug(sh: Shell, argv: list[str], io: Streams) -> int:
+    return _hypervisor(sh, io, lambda board: board.unplug(sh.machine, argv[1]))
+
+
+def _hypervisor(sh: Shell, io: Streams, action: Callable[[DimmBoard], None]) -> int:
+    if sh.dimms is None:
+        return sh.complain(io, "this machine has no hypervisor to plug a DIMM: use add_memory", 19)
+    try:
+        action(sh.dimms)
+    except PlugError as error:
+        sh.refusal = error.refusal
+        return sh.complain(io, str(error))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Shell, list[str], Streams], int]] = {
+    "cxl": _tool,
+    "daxctl": _tool,
+    "ndctl": _tool,
+    "plug": _plug,
+    "unplug": _unplug,
+}
+"""name -> function"""

@@ -1,0 +1,78 @@
+"""What can be known of a command before anything runs: that it exists here, and that its options do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sparsemem.errors import InputError, NotModelledError
+from sparsemem.machine.operations import OPERATIONS, Operation, parse_operation
+from sparsemem.play.commands.options import OPTIONS, read_options
+from sparsemem.units import parse_size
+
+if TYPE_CHECKING:
+    from sparsemem.play.shell.syntax import Word
+
+__all__ = ["COMMANDS", "TOOLS", "check_command", "check_words"]
+
+TOOLS = ("cxl", "daxctl", "ndctl")
+COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, "plug", "unplug"}))
+"""What can be typed besides the kernel calls."""
+
+_PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z")
+_UNKNOWN = "\x00"  # a word that only the run can tell
+
+
+def check_command(words: list[Word]) -> Operation | None:
+    """Raises NotModelledError or InputError; the parsed operation of a kernel call."""
+    if not isinstance(words[0], str):
+        return None  # known when it runs
+    literal = [word if isinstance(word, str) else _UNKNOWN for word in words]
+    if words[0] in OPERATIONS and _UNKNOWN in literal:
+        return None
+    return check_words(literal)
+
+
+def check_words(words: list[str]) -> Operation | None:
+    """The same for words that are known, all but the NULs."""
+    name = words[0]
+    if name in OPTIONS:
+        read_options(name, [word for word in words[1:] if (name, word) != ("mkfs.xfs", "--unsupported")])
+        _check_operands(words)
+    elif name in TOOLS:
+        _check_tool(words)
+    elif name in OPERATIONS:
+        return parse_operation(" ".join(words))
+    elif name == "plug":
+        known = [word for word in words[3:] if word != _UNKNOWN]
+        if len(words) < 3 or not all(_PLACE.match(word) for word in known):
+            raise InputError(
+                "plug takes a name and a size", remedy="write: plug dimm0 128M, and if need be addr=, slot= or node="
+            )
+        if words[2] != _UNKNOWN:
+            parse_size(words[2])
+    elif name == "unplug":
+        if len(words) != 2:
+            raise InputError("unplug takes a name", remedy="write: unplug dimm0")
+    else:
+        raise NotModelledError(
+            f"no such command here: {name}", remedy="known are " + ", ".join(sorted({*COMMANDS, *OPERATIONS}))
+        )
+    return None
+
+
+def _check_operands(words: list[str]) -> None:
+    from sparsemem.play.commands.binary import check_dd
+    from sparsemem.play.commands.find import check as check_find
+
+    check = {"dd": check_dd, "find": check_find}.get(words[0])
+    if check is not None and _UNKNOWN not in words:
+        check(words[1:])
+
+
+def _check_tool(words: list[str]) -> None:
+    if words[0] == "ndctl" and len(words) > 1:
+        from sparsemem.tools.ndctl import COMMANDS as KNOWN
+
+        if words[1] in KNOWN and KNOWN[words[1]] is None:
+            raise NotModelledError(f"ndctl {words[1]} is not modelled", why="it needs firmware, keys or a daemon")
