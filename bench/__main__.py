@@ -13,7 +13,7 @@ from bench import layouts, ops, pfn
 from bench.measure import Table, WrongAnswerError
 from bench.peers import compiler
 
-PARTS = ("pfn", "ops", "explore", "engine")
+PARTS = ("pfn", "ops", "explore", "engine", "namespaces")
 
 
 def main() -> int:
@@ -56,6 +56,11 @@ def main() -> int:
 
             table.heading("The engine and the verbs")
             engine.run(table, quick=quick)
+        if "namespaces" in parts:
+            from bench import namespaces
+
+            table.heading("Namespaces through the tools")
+            namespaces.run(table, quick=quick)
     except WrongAnswerError as error:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1
