@@ -98,12 +98,14 @@ _STEP = st.sampled_from(
     ["echo", "offline", ">", ">>", "/sys/devices/system/memory/memory1/state", "&&", ";", "|", "cat", "grep", ".", "'", '"', "plug",
      "dimm0", "128M", "-1", "unplug", "for", "i", "in", "do", "done", "$i", "ndctl", "*", "[", "]", "printf", "%s", "%d", "head", "-n", "1",
      "||", "if", "then", "fi", "while", "read", "$(echo 1)", "$((1+2))", "${i:-x}", "<", "2>&1", "/mnt/x", "{", "}", "(", ")", "!", "x=1",
-     "mount", "umount", "mkfs.ext4", "/dev/pmem0", "/mnt", "cd", "test", "-f", "wc", "-l", "dd", "tail", "cut", "-c1-3", "\\", "`"]
+     "mount", "umount", "mkfs.ext4", "/dev/pmem0", "/mnt", "cd", "test", "-f", "wc", "-l", "dd", "tail", "cut", "-c1-3", "-f",
+     "$x", "x=-n", "x=99999999999", "%*d",
+     "seq", "find", "-type", "cmp", "sort", "uniq", "tr", "a-z", "hexdump", "ls", "\\", "`"]
 )  # fmt: skip
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(_STEP, max_size=12).map(" ".join)))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_steps(step: str) -> None:
     """Any step is understood or refused, and what is understood runs."""
     machine = parse_machine("6.1; 1M-1G ram")

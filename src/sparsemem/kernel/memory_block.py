@@ -22,7 +22,7 @@ from sparsemem.kernel.memory_hotplug.zones import (
     zone_intersects,
 )
 from sparsemem.kernel.mmzone import SECTION_MARKED_PRESENT
-from sparsemem.kernel.pgmap_array import get_dev_pagemap
+from sparsemem.kernel.pgmap_array import get_dev_pagemap, stale_device_page
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import MemoryBlock, State
 
@@ -121,7 +121,12 @@ def test_pages_in_a_zone(state: State, block_id: int) -> str | None:
         if ms is None or not ms.section_mem_map & SECTION_MARKED_PRESENT:
             continue
         pgmap = get_dev_pagemap(state, pfn)
-        zone = (pgmap.nid, ZONE_DEVICE) if pgmap is not None else page_zone(state, pfn) or _last_hole(state, pfn)
+        if pgmap is not None:
+            zone: tuple[int, str] | None = (pgmap.nid, ZONE_DEVICE)
+        elif stale_device_page(state, pfn):
+            zone = (state.blocks[block_id].nid, ZONE_DEVICE)
+        else:
+            zone = page_zone(state, pfn) or _last_hole(state, pfn)
         if zone is None or (found is not None and zone != found):
             return None
         found = zone

@@ -20,7 +20,8 @@ from sparsemem.kernel.memory_hotplug.zones import (
     remove_pfn_range_from_zone,
     shrink_at_removal,
 )
-from sparsemem.kernel.pgmap_array import get_dev_pagemap, pgmap_array_delete, xa_store_range
+from sparsemem.kernel.mmzone import SECTION_IS_EARLY
+from sparsemem.kernel.pgmap_array import STALE_DEVICE_PAGES, get_dev_pagemap, pgmap_array_delete, xa_store_range
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import (
     IORESOURCE_SYSTEM_RAM,
@@ -232,3 +233,23 @@ def memunmap_pages(state: State, ranges: tuple[PfnRange, ...]) -> None:
             state.log("warn", "failed to free all reserved pages", once="memunmap_pages:alloc")
         state.drop(state.altmaps, pgmap.altmap)
     state.drop(state.pgmaps, ranges)
+    _leave_stale_zone(state, pgmap)
+
+
+def _leave_stale_zone(state: State, pgmap: DevPagemap) -> None:
+    """The memmap of an early section stays, and its struct pages say ZONE_DEVICE until something initialises them again.
+
+    Only ``test_pages_in_a_zone()`` looks (up to v5.17).
+    """
+    f, shift = state.kernel.features, state.kernel.geometry.PFN_SECTION_SHIFT
+    if f.block_records_zone or not f.section_is_early:
+        return
+    stale: frozenset[PfnRange] = state.misc.get(STALE_DEVICE_PAGES, frozenset())
+    more = {
+        (max(start, nr << shift), min(end, nr + 1 << shift))
+        for start, end in pgmap.ranges
+        for nr in range(start >> shift, (end - 1 >> shift) + 1)
+        if nr in state.sections and state.sections[nr].section_mem_map & SECTION_IS_EARLY
+    }
+    if not more <= stale:
+        state.put(state.misc, STALE_DEVICE_PAGES, stale | more)

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from sparsemem.kernel.state import DevPagemap, State
 
-__all__ = ["Entry", "entries", "get_dev_pagemap", "pgmap_array_delete", "xa_store_range"]
+__all__ = [
+    "STALE_DEVICE_PAGES",
+    "Entry",
+    "entries",
+    "get_dev_pagemap",
+    "pgmap_array_delete",
+    "stale_device_page",
+    "xa_store_range",
+]
+
+STALE_DEVICE_PAGES = "stale_device_pages"
+"""The entry of ``state.misc``: pfn pairs of early sections that devices have left."""
 
 Key = tuple[tuple[int, int], ...]
 Entry = tuple[int, int, Key]
@@ -58,3 +69,8 @@ def xa_store_range(state: State, start_pfn: int, end_pfn: int, key: Key | None) 
 def pgmap_array_delete(state: State, start_pfn: int, end_pfn: int) -> None:
     """Erase the entries of a range, whoever stored them."""
     xa_store_range(state, start_pfn, end_pfn, None)
+
+
+def stale_device_page(state: State, pfn: int) -> bool:
+    """Was this page of an early section a device's once, so that its struct page still says ZONE_DEVICE? (See ``memunmap_pages``.)"""
+    return any(start <= pfn < end for start, end in state.misc.get(STALE_DEVICE_PAGES, ()))

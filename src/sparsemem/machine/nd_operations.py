@@ -140,11 +140,14 @@ def _without_dimms(state: State, op: Operation) -> str | None:
     from sparsemem.kernel.nvdimm.e820 import e820_register_one
     from sparsemem.kernel.nvdimm.virtio_pmem import virtio_pmem_probe
 
-    register = {"e820": e820_register_one, "virtio": virtio_pmem_probe}[op.option("bus", "e820")]
     node = int(op.option("node", "0"))
     target = int(op.option("target_node", str(node)))
     r = op.ranges[0]
-    return register(state, r.start, r.size, numa_node=node, target_node=target, id=_number(op, "region"))
+    number = _number(op, "region")
+    if op.option("bus", "e820") == "e820":
+        return e820_register_one(state, r.start, r.size, numa_node=node, target_node=target, id=number)
+    fails = op.option("flush", "works") == "fails"
+    return virtio_pmem_probe(state, r.start, r.size, numa_node=node, target_node=target, id=number, flush_fails=fails)
 
 
 def _nd_region(state: State, op: Operation) -> None:
@@ -227,6 +230,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "data": unpack,
     "disk": str,
     "driver": _one_of("cxl", "hmem"),
+    "flush": _one_of("fails", "works"),
     "holder": str,
     "ids": _ids,
     "idle": _one_of("N", "Y"),

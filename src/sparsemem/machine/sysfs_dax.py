@@ -122,6 +122,8 @@ def _power(state: State, path: str) -> str | None:
 
 def handles(path: str) -> bool:
     """Is this path of a form that the dax bus has? (Whether it exists is for the others to say.)"""
+    if "dax" not in path and "hmem" not in path:
+        return False
     path = re.sub(r"/+", "/", path).rstrip("/")
     if path == _CLASS:
         return True
@@ -271,7 +273,7 @@ def show(state: State, path: str) -> str:
             return _show_device(state, path, dev, name)
     if listdir(state, path) is not None:
         raise SysfsError(21, path)
-    if real in set(paths(state)):
+    if exists(state, real) and readlink(state, real) is None:
         raise SysfsError(13, path)
     raise SysfsError(2, path)
 

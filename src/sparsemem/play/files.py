@@ -96,13 +96,19 @@ class Files:
         key = self._key(path)
         if key is not None:
             return key in self._made
-        return path in _SPECIAL or path in self._made or sysfs.exists(self._state, path)
+        return path in _SPECIAL or path in self._made or self._asked(sysfs.exists, path)
 
     def is_directory(self, path: str) -> bool:
         key = self._key(path)
         if key is not None:
             return self._made.get(key, "") is None
-        return path in self._made or (path not in _SPECIAL and sysfs.is_directory(self._state, path))
+        return path in self._made or (path not in _SPECIAL and self._asked(sysfs.is_directory, path))
+
+    def _asked(self, question: Callable[[State, str], bool], path: str) -> bool:
+        try:
+            return question(self._state, path)
+        except sysfs.SysfsError:
+            return False  # too many links
 
     def is_link(self, path: str) -> bool:
         return self._key(path) is None and path not in _SPECIAL and sysfs.readlink(self._state, path) is not None

@@ -12,7 +12,7 @@ from sparsemem.kernel.nvdimm.types import NdBtt, NdPfn
 if TYPE_CHECKING:
     from sparsemem.kernel.state import State
 
-__all__ = ["bdev_dax_supported", "block_sizes", "claim", "claims", "read", "release", "size_of"]
+__all__ = ["bdev_dax_supported", "block_sizes", "claim", "claims", "flushes", "read", "release", "size_of"]
 
 _CLAIMS = "claims"
 
@@ -32,6 +32,11 @@ def _place(state: State, disk: str) -> tuple[str, int]:
 def size_of(state: State, disk: str) -> int:
     """Bytes of a block device."""
     return capacity(state, state.nd.disks[disk])
+
+
+def flushes(state: State, disk: str) -> bool:
+    """False: what is written gets there, but the host answers a flush with an error."""
+    return not region_of(state, state.nd[state.nd.disks[disk]].region).flush_fails
 
 
 def read(state: State, disk: str, offset: int, size: int) -> bytes:

@@ -219,8 +219,12 @@ def _btt_init(state: State, key: str, ndns: NdNamespace, rawsize: int) -> int:
     if not arenas:
         arenas = create_arenas(rawsize, dev.lbasize)
         btt = _Btt(key, ndns, rawsize, initial_offset(dev))
-        for arena in arenas:
-            _write_layout(state, btt, arena, ndns.uuid or UUID_NULL)
+        try:
+            for arena in arenas:
+                _write_layout(state, btt, arena, ndns.uuid or UUID_NULL)
+        except Refusal as refusal:
+            line = dev_printk(state, "err", key, f"init: error in meta_init: -{refusal.errno}")
+            raise Refusal(refusal.errno, "btt_init", refusal.rule, (*refusal.log, line)) from refusal
     return sum(arena.external_nlba for arena in arenas)
 
 

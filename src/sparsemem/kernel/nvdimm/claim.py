@@ -53,8 +53,11 @@ def nvdimm_read_bytes(state: State, ndns: NdNamespace, offset: int, size: int) -
 
 
 def nvdimm_write_bytes(state: State, ndns: NdNamespace, offset: int, data: bytes) -> None:
-    """Write bytes of a namespace."""
-    media.write(state, ndns.region, ndns.start - region_of(state, ndns.region).ndr_start + offset, data)
+    """Write bytes of a namespace. Raises Refusal(EIO): they are there, but the host could not flush them."""
+    region = region_of(state, ndns.region)
+    media.write(state, ndns.region, ndns.start - region.ndr_start + offset, data)
+    if region.flush_fails:
+        raise Refusal(5, "nsio_rw_bytes", "flush-failed")
 
 
 def nvdimm_zero_bytes(state: State, ndns: NdNamespace, offset: int, size: int) -> None:
@@ -104,7 +107,7 @@ def request_region(state: State, key: str, ndns: NdNamespace, size: int, what: s
     """Claim the first ``size`` bytes of the namespace, under its name. Raises Refusal(EBUSY), logged as ``what``: the whole range."""
     claimed = request_mem_region(state.iomem, ndns.start, size, ndns.name, log=state.log)
     if claimed is None:
-        text = f"could not reserve {what or f'region [mem {ndns.start:#010x}-{ndns.end:#010x} flags 0x200]'}"
+        text = f"could not reserve {what or f'region {ndns.resource_text(decode=True)}'}"
         line = dev_printk(state, "warn", key, text)
         raise Refusal(16, "devm_request_mem_region", "device-resource-busy", (line,))
     state.iomem = claimed[0]

@@ -141,7 +141,7 @@ def nvdimm_namespace_common_probe(state: State, key: str) -> NdNamespace:
     if state.kernel.features.memremap_compat_align and pmem_should_map_pages(state, key):
         align = memremap_compat_align(state)
         if ndns.start % align or (ndns.end + 1) % align:
-            text = f"[mem {ndns.start:#010x}-{ndns.end:#010x} flags 0x200] misaligned, unable to map"
+            text = f"{ndns.resource_text(decode=False)} misaligned, unable to map"
             line = dev_printk(state, "err", ndns.name, text)
             raise Refusal(95, function, "namespace-alignment", (line,))
     if ndns.type == "pmem" and not ndns.uuid:

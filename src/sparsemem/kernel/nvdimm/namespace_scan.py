@@ -188,7 +188,7 @@ def scan_labels(state: State, name: str) -> list[NdNamespace]:
     if not found:
         state.alloc("scan_labels")
         _put_mapping(state, name, 0, (), held=first.ndd)
-        return [NdNamespace("", -1, name, "pmem", region.ndr_start, 0)]
+        return [NdNamespace("", -1, name, "pmem", region.ndr_start, 0, untyped=True)]
     for index, slots in enumerate(lists.slots):
         _put_mapping(state, name, index, tuple(slots[: len(found)]), held=region.mappings[index].ndd)
     return sorted(found.values(), key=lambda each: each.start.to_bytes(8, "little"))

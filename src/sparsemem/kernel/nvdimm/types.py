@@ -120,7 +120,8 @@ class Mapping(NamedTuple):
 
 class NdRegion(NamedTuple):
     """``struct nd_region``: ``pagemap`` is ND_REGION_PAGEMAP (raw namespaces get pages: e820). ``cookie1``/``cookie2``: the
-    interleave set cookies of labels v1.1 and v1.2, None without a set. ``reaped``: (mapping, slot) to free at the next label write."""
+    interleave set cookies of labels v1.1 and v1.2, None without a set. ``flush_fails``: the host answers a flush
+    with an error. ``reaped``: (mapping, slot) to free at the next label write."""
 
     name: str
     id: int
@@ -133,6 +134,7 @@ class NdRegion(NamedTuple):
     cookie2: int | None = None
     pagemap: bool = False
     async_flush: bool = False
+    flush_fails: bool = False
     ro: bool = False
     numa_node: int = 0
     target_node: int = 0
@@ -157,7 +159,10 @@ class NdRegion(NamedTuple):
 
 
 class NdNamespace(NamedTuple):
-    """A namespace; ``type`` "io" (label-less) or "pmem". ``claim`` is the key of the btt, pfn or dax device that has it."""
+    """A namespace; ``type`` "io" (label-less) or "pmem". ``claim`` is the key of the btt, pfn or dax device that has it.
+
+    ``untyped``: its ``struct resource`` has no flags, as that of the empty namespace which a region without labels publishes.
+    """
 
     name: str
     id: int
@@ -174,10 +179,16 @@ class NdNamespace(NamedTuple):
     driver: str = ""
     disk: str = ""
     devres: tuple[Devres, ...] = ()
+    untyped: bool = False
 
     @property
     def end(self) -> int:
         return self.start + self.size - 1
+
+    def resource_text(self, *, decode: bool) -> str:
+        """``%pR`` (``decode``) or ``%pr`` of its resource."""
+        kind, flags = ("???", " flags 0x0") if self.untyped else ("mem", "" if decode else " flags 0x200")
+        return f"[{kind} {self.start:#010x}-{self.end:#010x}{flags}]"
 
 
 class PfnLayout(NamedTuple):

@@ -24,13 +24,19 @@ def virtio_pmem_probe(
     numa_node: int = 0,
     target_node: int = 0,
     id: int | None = None,  # noqa: A002
+    flush_fails: bool = False,
 ) -> str | None:
-    """The device's memory becomes a region whose namespace gets pages; its name, None where it could not be made."""
+    """The device's memory becomes a region whose namespace gets pages; its name, None where it could not be made.
+
+    ``flush_fails``: the host answers each flush with an error, as QEMU does for memory without a file behind it.
+    """
     from sparsemem.kernel.nvdimm.bus import nd_device_register
     from sparsemem.kernel.nvdimm.region_devs import nd_region_create
 
     slot = sum(state.nd[name].provider == PROVIDER for name in state.nd.buses)
     bus = nvdimm_bus_register(state, PROVIDER, f"/sys/devices/pci0000:00/0000:00:{slot + 2:02x}.0/virtio{slot}")
+    if not state.kernel.features.virtio_pmem_has_node:
+        numa_node, target_node = -1, 0
     number = id if id is not None else ida_get(state.nd[name].id for name in state.nd.regions)
     region = NdRegion(
         f"region{number}",
@@ -42,6 +48,7 @@ def virtio_pmem_probe(
         0,
         pagemap=True,
         async_flush=True,
+        flush_fails=flush_fails,
         numa_node=numa_node,
         target_node=target_node,
     )

@@ -8,6 +8,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from sparsemem.errors import NotModelledError
+from sparsemem.machine import sysfs
 from sparsemem.play.commands.options import read_options
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ _TEXTS: dict[str, Callable[[str, str], bool]] = {
 
 
 def _cd(sh: Shell, argv: list[str], io: Streams) -> int:
-    words = read_options("cd", argv[1:]).rest
+    read = read_options("cd", argv[1:])
+    words = read.rest
     target = words[0] if words else "/root"
     if target == "-":
         raise NotModelledError("cd - is not implemented")
-    path = posixpath.normpath(posixpath.join(sh.cwd, target))  # ".." goes where the name came from, not where a link leads
+    if "P" in read.flags:
+        path = sysfs.realpath(sh.machine.state, posixpath.join(sh.cwd, target))
+    else:  # ".." goes where the name came from, not where a link leads
+        path = posixpath.normpath(posixpath.join(sh.cwd, target))
     if not sh.files.is_directory(path):
         number = errno.ENOTDIR if sh.files.exists(path) else errno.ENOENT
         return sh.complain(io, f"sh: cd: line 0: can't cd to {target}: {os.strerror(number)}", number, 2)

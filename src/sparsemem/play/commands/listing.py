@@ -117,6 +117,8 @@ def _rm(sh: Shell, argv: list[str], io: Streams) -> int:
         real = sh.path(path)
         try:
             if sh.files.is_directory(real):
+                if real == "/" or real.startswith(("/sys", "/proc", "/dev")):
+                    raise NotModelledError(f"rm of {path}, a directory of the system, is not implemented")
                 if "r" not in read.flags:
                     code = sh.complain(io, f"rm: '{path}' is a directory", errno.EISDIR)
                     continue
@@ -167,21 +169,23 @@ def _cp(sh: Shell, argv: list[str], io: Streams) -> int:
 
 def _readlink(sh: Shell, argv: list[str], io: Streams) -> int:
     read = read_options("readlink", argv[1:])
-    if len(read.rest) != 1:
-        raise NotModelledError("readlink takes one path")
-    path, state = sh.path(read.rest[0]), sh.machine.state
-    target: str | None
-    if "f" in read.flags:
-        head = path.rpartition("/")[0] or "/"
-        target = sysfs.realpath(state, path) if path.startswith("/sys/") else path
-        if not sh.files.exists(path) and not sh.files.is_directory(head):
-            return 1
-    else:
-        target = _target(sh, path) if sh.files.is_link(path) else None
-    if target is None:
-        return 1
-    io.out.append(target + "\n")
-    return 0
+    code = 0
+    for word in read.rest:
+        target = _resolved(sh, sh.path(word)) if "f" in read.flags else None
+        if "f" not in read.flags and sh.files.is_link(sh.path(word)):
+            target = _target(sh, sh.path(word))
+        if target is None:
+            code = 1
+        else:
+            io.out.append(target + "\n")
+    return code
+
+
+def _resolved(sh: Shell, path: str) -> str | None:
+    """The path without links; its last name need not exist."""
+    if not sh.files.exists(path) and not sh.files.is_directory(path.rpartition("/")[0] or "/"):
+        return None
+    return sysfs.realpath(sh.machine.state, path) if path.startswith("/sys/") else path
 
 
 def _dmesg(sh: Shell, argv: list[str], io: Streams) -> int:

@@ -105,6 +105,12 @@ def _ext4(sh: Shell, argv: list[str], io: Streams) -> int:
         raise NotModelledError(f"mkfs.ext4 on {size} bytes is not implemented")
     label = read.value("L")
     sb = superblock.Superblock("ext4", blocksize, blocks, _given_uuid(read, sh, disk), label, ext4_journal(blocks) > 0)
+    if not bdev.flushes(state, disk):  # that is noticed when the group descriptors are there, the superblock is not
+        sh.files.pwrite(path, 0, bytes(8192))
+        sh.files.pwrite(path, max(blocksize, 2048), b"\x01" * 64)
+        if not quiet:
+            raise NotModelledError("mkfs.ext4 on a device that cannot flush is modelled with -q only")
+        return sh.complain(io, "mkfs.ext4: Input/output error while writing out and closing file system", 1)
     _lay_down(sh, path, sb, b"\x01" * 64, max(8192, 2 * blocksize))
     if not quiet:
         io.out.append(ext4_report(sb))
@@ -175,11 +181,13 @@ def _xfs(sh: Shell, argv: list[str], io: Streams) -> int:
         return sh.complain(io, f"Filesystem must be larger than 300MB.\n{XFS_USAGE}", 22)
     if not unsupported and not xfs_log_blocks(size // 4096, bool(sunit)):
         return sh.complain(io, f"Log size must be at least 64MB.\n{XFS_USAGE}", 22)
-    sectsize = int(sector.get("size", "0")) or bdev.block_sizes(state, disk)[1]
+    sectsize = _number(sector.get("size", "0")) or bdev.block_sizes(state, disk)[1]
     sb = superblock.Superblock(
         "xfs", 4096, size // 4096, _uuid(sh, disk), read.value("L"), reflink=meta.get("reflink", "1") == "1",
         bigtime=meta.get("bigtime", "1") == "1", sunit=sunit, swidth=swidth, sectsize=sectsize,
     )  # fmt: skip
+    if not bdev.flushes(state, disk):
+        raise NotModelledError("mkfs.xfs on a device that cannot flush is not modelled")
     try:
         _lay_down(sh, path, sb, b"XAGF", 128 << 10)
     except FileError as error:
@@ -189,12 +197,18 @@ def _xfs(sh: Shell, argv: list[str], io: Streams) -> int:
     return 0
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise NotModelledError(f"mkfs.xfs: the number {text} is not implemented")
+    return int(text)
+
+
 def _stripe(data: dict[str, str]) -> tuple[int, int]:
     """``sunit`` and ``swidth`` in blocks of 4096 bytes."""
     if "su" in data:
         unit = _xfs_size(data["su"]) // 4096
-        return unit, unit * int(data.get("sw", "1"))
-    return int(data.get("sunit", "0")) // 8, int(data.get("swidth", "0")) // 8
+        return unit, unit * _number(data.get("sw", "1"))
+    return _number(data.get("sunit", "0")) // 8, _number(data.get("swidth", "0")) // 8
 
 
 COMMANDS: dict[str, Callable[[Shell, list[str], Streams], int]] = {"mkfs.ext4": _ext4, "mkfs.xfs": _xfs}

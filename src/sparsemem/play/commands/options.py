@@ -36,7 +36,7 @@ class Read(NamedTuple):
 _RAW = Options(raw=True)
 
 OPTIONS: dict[str, Options] = {
-    ":": _RAW, "[": _RAW, "basename": Options(), "break": Options(), "cat": Options("n"), "cd": Options(), "cmp": Options("s"),
+    ":": _RAW, "[": _RAW, "basename": Options(), "break": Options(), "cat": Options("n"), "cd": Options("LP"), "cmp": Options("s"),
     "continue": Options(), "cp": Options(), "cut": Options("s", "cdf"), "dd": Options(), "df": Options(),
     "dirname": Options(), "dmesg": Options(), "echo": _RAW, "exit": Options(), "export": Options(), "false": _RAW, "find": _RAW,
     "grep": Options("EFHchilnoqsvwx", "ABCem"),

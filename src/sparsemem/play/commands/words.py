@@ -105,6 +105,8 @@ def _directive(sh: Shell, found: re.Match[str], left: list[str], out: list[str],
         return 0
     width = (left.pop(0) if left else "0") if width == "*" else width
     precision = (left.pop(0) if left else "0") if precision == "*" else precision
+    if not all(re.fullmatch(r"-?\d{0,5}", each) for each in (width, precision or "")):
+        raise NotModelledError(f"printf of a width of {width} is not implemented")
     form = f"%{flags}{width}" + (f".{precision}" if precision is not None else "")
     word = left.pop(0) if left else ("" if kind in "scb" else "0")
     if kind in "sbc":

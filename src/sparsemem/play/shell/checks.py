@@ -65,6 +65,8 @@ def _check_operands(words: list[str]) -> None:
     from sparsemem.play.commands.binary import check_dd
     from sparsemem.play.commands.find import check as check_find
 
+    if words[0] == "readlink" and len(read_options("readlink", words[1:]).rest) != 1:
+        raise NotModelledError("readlink takes one path", why="BusyBox prints its usage for more")
     check = {"dd": check_dd, "find": check_find}.get(words[0])
     if check is not None and _UNKNOWN not in words:
         check(words[1:])

@@ -211,12 +211,14 @@ class Shell:
         if not argv:
             return self.code if node.words else 0
         operation = node.operation
-        if operation is None and (command := find_command(argv[0])) is not None:
-            code = command(self, argv, opened)
-        else:
-            operation = operation or check_words(argv)
-            assert operation is not None
+        if operation is None and any(type(word) is not str for word in node.words):
+            operation = check_words(argv)  # now that its words are known
+        if operation is not None:
             code = 0 if self.apply(operation) is None else 1
+        else:
+            command = find_command(argv[0])
+            assert command is not None
+            code = command(self, argv, opened)
         for stream in {id(each): each for each in (opened.out, opened.err) if each.path}.values():
             code = self._flush(stream, argv[0], streams) or code
         return code
