@@ -51,6 +51,14 @@ RULES: tuple[Rule, ...] = (
         errnos=("ENXIO", "ENOMEM"),
     ),
     Rule(
+        "flush-failed",
+        "an info block counts when it was flushed",
+        "The host of a virtio-pmem device answered the flush after the write with an error.",
+        ("nsio_rw_bytes",),
+        f"drivers/nvdimm/claim.c, nd_virtio.c {_READ}",
+        errnos=("EIO", "ENOMEM"),
+    ),
+    Rule(
         "btt-corrupt",
         "a BTT is whole or not used",
         "An arena after the first is broken, its log makes no sense, it claims more than the namespace has, or it has fewer free blocks"

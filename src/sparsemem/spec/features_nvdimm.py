@@ -54,6 +54,11 @@ class NvdimmFeatures(LabelFeatures):
         "6.6", "27af67f35631", "powerpc/book3s64/mm: enable transparent pud hugepage", arches=("ppc64",),
         note="The radix MMU maps huge pages of a PUD, and device memory can be aligned to one (in 6.12, not in 6.1).",
     )  # fmt: skip
+    virtio_pmem_has_node: bool = since(
+        "6.3", "", "virtio_pmem: populate numa information",
+        note="Before, its region is on no node (numa_node -1) and its target node is 0. Not in 6.1, in 6.12; it was merged with "
+        "the zoned block devices of virtio-blk.",
+    )  # fmt: skip
     btt_checks_free_blocks: bool = since(
         "7.2", backports={"6.12": "6.12.118"},
         note="A BTT with fewer free blocks than lanes (256) is refused (the releases before 6.12.118 could not be looked at).",
