@@ -76,7 +76,7 @@ ENABLE_FAILED = "failed to create namespace: No such device or address\n"
 
 
 def test_every_case_is_replayed_or_has_a_reason() -> None:
-    text = open(__file__, encoding="utf-8").read()  # noqa: SIM115, PTH123
+    text = open(__file__, encoding="utf-8").read()  # noqa: SIM115
     here = {f"C{number}" for number in re.findall(r"def test_c(\d\d)_", text)}
     assert here | set(ELSEWHERE) | set(NOT_MATCHED) == set(CASES)
 
@@ -239,7 +239,8 @@ def test_c26_metadata_shifts_data_off_the_block_line() -> None:
         "removing memory fails, because memory [0x0000000150000000-0x0000000157ffffff] is onlined",
         "kmem dax0.0: DAX region [mem 0x150000000-0x33fffffff] cannot be hotremoved until the next reboot",
     ]
-    assert any("could not reserve region [mem 0x140000000-0x33fffffff" in line for line in run.steps[4].log_lines)
+    # the reporter had rebooted, here it is the first namespace of an empty region: its resource prints as "???"
+    assert any(re.search(r"could not reserve region \[\S+ 0x140000000-0x33fffffff", line) for line in run.steps[4].log_lines)
     assert run.steps[4].exit_code
 
 

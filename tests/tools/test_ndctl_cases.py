@@ -77,7 +77,8 @@ def test_c03_sixty_four_mib_twice() -> None:
     machine = parse_machine(f"4.9; {ONE_GIB}")
     command = "ndctl create-namespace --mode memory --map mem --region region0 --size 64M"
     found = made(run(machine, command, 60)[0])
-    assert (found["size"], found["map"]) == ("62.00 MiB (65.01 MB)", "mem")
+    assert found["size"] == "62.00 MiB (65.01 MB)"
+    assert "map" not in found  # listed since v61; the answer of 2017 has none
     result, _ = run(machine, command, 60)
     assert "libndctl: ndctl_pfn_enable: pfn0.1: failed to enable\n" in result.output
     assert result.output.endswith("failed to create namespace: No such device or address\n")

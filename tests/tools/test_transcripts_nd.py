@@ -13,30 +13,28 @@ import pytest
 from tests.tools.nd_transcripts import RECORDED, Difference, differences
 
 #: (recording, command, what differs): the reason. All are regular expressions.
+_SEED = "the number of a seed: its predecessor goes away in parallel"
 EXCEPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("modes@.*", r"dmesg \| wc -l", "stdout", "the log of a whole boot is longer than that of the model"),
+    ("listing_empty@.*", "ls /sys/bus", "stdout", "the buses of a whole kernel"),
     ("options@.*", "ndctl inject-error.*", "not modelled", "error injection takes commands of the firmware"),
     ("errors_busy@.*", ".*(&|kill|sh -c).*", "not modelled", "processes in the background are not part of the shell"),
     ("errors_busy@.*", "mount", "stdout", "the file systems of the guest itself"),
-    (
-        "enable_order@6.1",
-        "ls /sys/bus/nd/devices",
-        "stdout",
-        "the number of a seed: its predecessor goes away in parallel",
-    ),
-    (
-        "enable_order@6.12",
-        "ls /sys/bus/nd/devices",
-        "stdout",
-        "the number of a seed: its predecessor goes away in parallel",
-    ),
     ("write_infoblock@.*", "ndctl write-infoblock -c -o .*", "stdout", "bytes with a random UUID and their checksum"),
+    ("enable_order@6.1", "ls /sys/bus/nd/devices", "stdout", _SEED),
+    ("enable_order@6.12", "ls /sys/bus/nd/devices", "stdout", _SEED),
+    ("unbind@6.12", "for i in .*", "stdout", _SEED),
+    ("legacy_beside_nfit@6.1", "ndctl enable-region -b e820 all", "log", _SEED),
+    ("tool_infoblock@6.12", "ndctl read-infoblock -v all -j", "stdout", _SEED),
+    ("daxops_plain_kmem@.*", "readlink .*", "not modelled", "two paths get the usage text of BusyBox"),
     (
-        "sysfs@5.10",
-        "ls /sys/bus/nd/devices/(region0|namespace0.0)",
+        "daxops_plain_kmem@5.10",
+        "cd .*/dax0.0/; for .*",
         "stdout",
-        "the directory power, with nothing modelled in it",
+        "the minor number of a dax device counts the block devices too",
     ),
+    ("virtio_pmem.*@.*", "grep .* /proc/iomem", "stdout|exit", "the PCI devices of the guest"),
+    ("virtio_pmem.*@.*", "", "iomem", "the PCI devices of the guest"),
 )
 
 
@@ -45,7 +43,7 @@ def _reason(recorded: str, found: Difference) -> str | None:
         (
             reason
             for where, command, what, reason in EXCEPTIONS
-            if re.fullmatch(where, recorded) and what == found.what and re.fullmatch(command, found.command)
+            if re.fullmatch(where, recorded) and re.fullmatch(what, found.what) and re.fullmatch(command, found.command)
         ),
         None,
     )
@@ -58,4 +56,7 @@ def test_the_model_answers_as_the_tools_and_the_kernel_did(recorded: str) -> Non
     assert not unexplained
     for where, command, what, reason in EXCEPTIONS:
         if re.fullmatch(where, recorded):
-            assert any(each.what == what and re.fullmatch(command, each.command) for each in found), (command, reason)
+            assert any(re.fullmatch(what, each.what) and re.fullmatch(command, each.command) for each in found), (
+                command,
+                reason,
+            )

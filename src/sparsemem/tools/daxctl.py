@@ -8,7 +8,7 @@ from sparsemem.errors import NotModelledError
 from sparsemem.tools.daxctl_device import ACTIONS, create_device
 from sparsemem.tools.daxctl_features import daxctl_features
 from sparsemem.tools.daxctl_json import device_filter, devices_json, region_filter, region_json
-from sparsemem.tools.daxctl_params import COMMANDS, Run, parse_device_options
+from sparsemem.tools.daxctl_params import COMMANDS, Run, known_commands, options_of, parse_device_options, region_word
 from sparsemem.tools.files import Files
 from sparsemem.tools.json_out import display_array
 from sparsemem.tools.libdaxctl import Context
@@ -52,7 +52,7 @@ def _run(ctx: Context, words: list[str], files: Files) -> int:
     if words and words[0].startswith("-"):
         words[0] = {"-h": "--help", "-v": "--version"}.get(words[0], words[0])
         if words[0] == "--list-cmds":
-            console.out("".join(f"{name}\n" for name in COMMANDS))
+            console.out("".join(f"{name}\n" for name in known_commands(ctx.version)))
             return 0
         if words[0] not in ("--help", "--version"):
             console.err(f"Unknown option: {words[0]}\n\n Usage: {_USAGE}\n")
@@ -64,11 +64,10 @@ def _run(ctx: Context, words: list[str], files: Files) -> int:
     if words[1:2] == ["--help"]:
         words = ["help", words[0]]
     name, rest = words[0], words[1:]
-    command = COMMANDS.get(name)
-    if name not in COMMANDS or (command is not None and not command.since <= ctx.version[0]):
+    if name not in known_commands(ctx.version):
         console.err(f"Unknown command: '{name}'\n")
         return 1
-    if command is None:
+    if COMMANDS[name] is None:
         return _simple(ctx, name, rest)
     if name == "list":
         return _list(ctx, rest)
@@ -91,8 +90,9 @@ def _simple(ctx: Context, name: str, rest: list[str]) -> int:
 def _list(ctx: Context, argv: list[str]) -> int:
     command, console = COMMANDS["list"], ctx.console
     assert command is not None
-    options = tuple(each for each in command.options if each.key != "mappings" or daxctl_features(ctx.version).mappings)
+    options = options_of("list", command, daxctl_features(ctx.version))
     values, rest = parse_options(argv, options, command.usage, console)
+    region_word(values)
     for word in rest:
         console.error(f'unknown parameter "{word}"\n')
     if rest:

@@ -10,6 +10,7 @@ __all__ = ["DaxctlFeatures", "daxctl_features"]
 _SINCE: dict[str, tuple[int, str]] = {
     "no_movable": (67, "819a970"),
     "warns_of_races": (67, "0542201"),
+    "region_names": (68, "56f4a91"),
     "sizes": (71, "8d14392"),
     "mappings": (71, "6f3106b"),
     "align": (71, "cf64c05"),
@@ -29,6 +30,8 @@ class DaxctlFeatures(NamedTuple):
     """--no-movable."""
     warns_of_races: bool
     """Memory that is online before it is brought online is warned of."""
+    region_names: bool
+    """--region takes a word, "region5" too; before, a number only."""
     sizes: bool
     """reconfigure-device has --size and --align."""
     mappings: bool

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from sparsemem.tools.files import Files
     from sparsemem.tools.options import Values
 
-__all__ = ["COMMANDS", "CONFIG_DIR", "Command", "Run", "parse_device_options"]
+__all__ = [
+    "COMMANDS",
+    "CONFIG_DIR",
+    "Command",
+    "Run",
+    "known_commands",
+    "options_of",
+    "parse_device_options",
+    "region_word",
+]
 
 EINVAL = 22
 CONFIG_DIR = "/etc/daxctl.conf.d/"
@@ -98,6 +107,13 @@ COMMANDS: dict[str, Command | None] = {
     "enable-device": _device(71, "enable-device <device>", (), ("disable", "enabling device", "enabled {} device{}")),
 }  # fmt: skip
 """Every command of daxctl 76 in its order; None for those without a device. enable-device asks for one "to disable": so the tool."""
+_SINCE = {"split-acpi": 70, "migrate-device-model": 64}
+
+
+def known_commands(version: tuple[int, ...]) -> tuple[str, ...]:
+    """The commands of a release, in the order of --list-cmds."""
+    since = {name: _SINCE.get(name, 0) if command is None else command.since for name, command in COMMANDS.items()}
+    return tuple(name for name, first in since.items() if first <= version[0])
 
 
 def options_of(name: str, command: Command, features: DaxctlFeatures) -> tuple[Option, ...]:
@@ -111,7 +127,21 @@ def options_of(name: str, command: Command, features: DaxctlFeatures) -> tuple[O
         missing |= {"check_config"}
     if name == "create-device" and features.create_takes_no_words:
         missing |= {"mode", "no_online", "force", "check_config", "no_movable"}
-    return tuple(option for option in command.options if option.key not in missing)
+    if not features.mappings:
+        missing |= {"mappings"}
+    options = tuple(option for option in command.options if option.key not in missing)
+    if features.region_names:
+        return options
+    about = "filter by region" if name == "list" else "restrict to the given region"
+    number = Option("r", "region", "uint", "region", "", about)
+    return tuple(number if option.key == "region" else option for option in options)
+
+
+def region_word(values: Values) -> None:
+    """Before names were taken: the number that was given is kept as a word, a negative one means all regions."""
+    number = values.get("region")
+    if isinstance(number, int):
+        values["region"] = str(number) if number < 1 << 31 else None
 
 
 class Run:
@@ -156,6 +186,7 @@ def parse_device_options(ctx: Context, name: str, argv: Sequence[str], files: Fi
     features = daxctl_features(ctx.version)
     options = options_of(name, command, features)
     values, rest = parse_options(argv, options, command.usage, console)
+    region_word(values)
     run = Run(ctx, name, values)
     wrong = False
     if not rest and name != "create-device":

@@ -169,20 +169,20 @@ class Pfn(Claimant):
             self.keep("align", str(align))
         return rc
 
-    def dax_region(self) -> DaxRegion:
-        """ndctl_dax_get_daxctl_region(): the region of device-dax behind this device."""
+    def dax_region(self, *, shown: bool = True) -> DaxRegion:
+        """ndctl_dax_get_daxctl_region(): the region of device-dax behind this device. ``shown``: for its JSON."""
         from sparsemem.tools import libdaxctl
 
         if self._dax_region is None:
             if self.context.verbose:
-                tell_dax_region(self.context, self.region.id, self.path)
+                tell_dax_region(self.context, self.region.id, self.path, shown=shown)
             context = libdaxctl.Context(self.context.tree, self.context.console, self.context.version)
             self._dax_region = libdaxctl.Region(context, self.region.id, self.path)
         return self._dax_region
 
     def has_active_memory(self) -> bool:
         """Is a device of it online as system-ram?"""
-        for device in self.dax_region().devices():
+        for device in self.dax_region(shown=False).devices():
             memory = device.memory()
             if memory is not None and memory.num_online() > 0:
                 return True

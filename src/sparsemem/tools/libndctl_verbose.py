@@ -146,8 +146,11 @@ def scan_pfn(context: Context, path: str) -> None:
     _lbasize(context, path, "4096 2097152" if text is None else text)
 
 
-def tell_dax_region(context: Context, nr: int, path: str) -> None:
-    """``daxctl_new_region`` and the search for its devices: libdaxctl follows the log level of libndctl."""
+def tell_dax_region(context: Context, nr: int, path: str, *, shown: bool) -> None:
+    """``daxctl_new_region`` and the search for its devices: libdaxctl follows the log level of libndctl.
+
+    ``shown``: for the JSON of the region, whose size is asked for before.
+    """
 
     def say(function: str, text: str) -> None:
         context.console.library("libdaxctl", function, text)
@@ -168,6 +171,9 @@ def tell_dax_region(context: Context, nr: int, path: str) -> None:
             parent = tree.realpath(f"/sys/bus/dax/devices/{name}").rpartition("/")[0]
             say("add_dax_region", f"add_dax_region: '{parent}'")
     say("daxctl_new_region", f"daxctl_new_region: {path.rpartition('/')[2]}")
+    size = f"{path}/dax_region/available_size"
+    if shown and not tree.exists(size):
+        say("__sysfs_read_attr", f"failed to open {size}: No such file or directory")
     found(f"{path}/dax")
     say("__sysfs_device_parse", f'no "dax{nr}." devices found')
     start = f"dax{nr}."

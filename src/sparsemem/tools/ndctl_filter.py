@@ -185,7 +185,9 @@ def _refused(context: Context, param: Filter) -> int:
         context.console.error(f"invalid mode: '{param.mode}'\n")
         return -EINVAL
     if param.numa_node is not None and param.numa_node != "all":
-        if not context.tree.exists("/sys/devices/system/node"):
+        if not context.tree.live and not context.tree.exists(
+            "/sys/devices/system/node"
+        ):  # a modelled kernel has CONFIG_NUMA
             context.console.error("This system does not support NUMA")
             return -EINVAL
         if re.fullmatch(r"\s*[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)", param.numa_node) is None:
