@@ -17,9 +17,12 @@ _VERBS = {
     "doctor": "Findings about a machine: this one, a captured one, a layout.",
     "draw": "The picture: sections and sub-sections, and who owns each.",
     "explain": "A dmesg line, a finding or a topic in plain words.",
+    "fuzz": "Generated scenarios on both sides; differences are shrunk.",
+    "kernels": "Real kernels for the lab: list, fetch, add, remove.",
     "machines": "The bundled machines to try things on.",
     "play": "Run a scenario on the model: each answer, log and change.",
     "shell": "A prompt on a running model: type, and see the sections change.",
+    "verify": "Scenarios on the model and on real kernels, compared.",
 }
 _EPILOG = """\b
 Examples:
@@ -29,6 +32,7 @@ Examples:
   sparsemem draw "6.1; 0-4G ram, 4G+60M pmem"
   sparsemem explain "Conflicting mapping in same section"
   sparsemem play scenario.toml --json
+  sparsemem verify scenario.toml --kernel 6.12   ask the real kernel, too
 
 MACHINE is a directory or tarball of a machine, a /proc/iomem text, a boot log,
 ndctl, daxctl or lsmem JSON, "-" for standard input, example:NAME for a bundled

@@ -1,0 +1,140 @@
+"""Talking to the agent in a guest (``guest/agent``): one line there, exit code, output, what the machine shows and kernel log back."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from sparsemem.lab.errors import GuestLostError, LabError
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["STEP_SECONDS", "Conversation", "GuestAnswer", "clean_log"]
+
+STEP_SECONDS = 60.0
+"""How long a step may take before the guest is given up."""
+
+_TERMINAL = re.compile(r"(^|[;&|({\s])(ndctl|daxctl|cxl)\s")
+_STAMP = re.compile(r"^\[ *\d+\.\d+\] ", re.MULTILINE)
+_TRACE = re.compile(
+    r"Modules linked in|CPU:|Hardware name|RIP|RSP|Code:|Call Trace|[RE][A-Z0-9]+:| |\?|</?TASK>|[CD]R[0-9]+:|PKRU"
+)
+_PAGE = re.compile(r"(page:|page: |flags:|raw:|head:|page_type|memcg:|anon|aops|ksm |\S* ?flags:)")
+
+
+class GuestAnswer(NamedTuple):
+    """``stdout`` is standard output and error as a terminal shows them; ``log`` the kernel's lines of that step, without time stamps."""
+
+    exit_code: int
+    stdout: str
+    log: tuple[str, ...]
+
+
+class Machine(Protocol):
+    """What is asked when the guest says nothing."""
+
+    def alive(self) -> None:
+        """Raises GuestLostError when it is gone."""
+
+    def console(self) -> str:
+        """What the guest printed."""
+
+
+class Conversation:
+    """Requests and answers over one socket, each within a bounded time."""
+
+    def __init__(self, connected: socket.socket, machine: Machine) -> None:
+        self._socket = connected
+        self._machine = machine
+        self._number = 0
+        self._buffer = b""
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def until(self, mark: bytes, seconds: float) -> bytes:
+        """Everything before the next ``mark``. Raises GuestLostError when it does not come in time."""
+        end = time.monotonic() + seconds
+        start = 0
+        while True:
+            at = self._buffer.find(mark, start)
+            if at >= 0:
+                before, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
+                return before
+            start = max(0, len(self._buffer) - len(mark))
+            left = end - time.monotonic()
+            if left <= 0:
+                raise GuestLostError(f"the guest did not answer within {seconds:.0f} s", self._machine.console())
+            self._socket.settimeout(min(left, 0.5))
+            try:
+                data = self._socket.recv(1 << 16)
+            except TimeoutError:
+                self._machine.alive()
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                self._gone()
+            self._buffer += data
+
+    def _gone(self) -> None:
+        for _ in range(100):
+            self._machine.alive()
+            time.sleep(0.02)
+        raise GuestLostError("the guest hung up", self._machine.console())
+
+    def ask(self, command: str, *, look: bool = False, seconds: float = STEP_SECONDS) -> tuple[GuestAnswer, str]:
+        """One line of shell; with ``look`` also what the machine shows after it.
+
+        A step with ndctl or daxctl gets a terminal, another a file.
+
+        Raises GuestLostError; LabError for a command of several lines.
+        """
+        if "\n" in command:
+            raise LabError("a step of several lines cannot be sent to a guest", where=command[:60])
+        self._number += 1
+        mode = "t" if _TERMINAL.search(f"{command} ") else "f"
+        try:
+            self._socket.settimeout(10.0)
+            self._socket.sendall(f"{self._number} {mode.upper() if look else mode} {command}\n".encode())
+        except OSError:
+            self._gone()
+        self.until(b"<<%d out>>" % self._number, seconds)
+        output = self.until(b"<<%d code " % self._number, seconds)
+        code = self.until(b">>", 10.0)
+        seen = b""
+        if look:
+            self.until(b"<<%d seen>>" % self._number, 10.0)
+            seen = self.until(b"<<%d log>>" % self._number, seconds)
+        else:
+            self.until(b"<<%d log>>" % self._number, 10.0)
+        log = _STAMP.sub("", self.until(b"<<%d end>>" % self._number, seconds).decode(errors="replace"))
+        text = output.decode(errors="backslashreplace").replace("\r\n", "\n")
+        return GuestAnswer(int(code), text, tuple(clean_log(log.splitlines()))), seen.decode(errors="replace")
+
+
+def clean_log(lines: list[str]) -> list[str]:
+    """The log without what differs from run to run: a WARNING is its message, the dump of a page its last line, times are zero."""
+    out: list[str] = []
+    inside, pending = False, [""][:0]
+    for line in lines:
+        if "[ cut here ]" in line:
+            inside, pending = True, []
+            continue
+        if inside:
+            if re.match(r"WARNING:|kernel BUG|BUG:|Oops", line):
+                out += pending
+                pending = []
+            elif "---[ end trace" in line:
+                inside = False
+            elif not _TRACE.match(line):
+                pending.append(line)
+            continue
+        if "page dumped because" in line:
+            while out and _PAGE.match(out[-1]):
+                out.pop()
+        out.append(re.sub(r"(initialised \d+ pages in) \d+ms", r"\1 0ms", line))
+    return out

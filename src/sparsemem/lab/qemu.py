@@ -1,0 +1,229 @@
+"""QEMU for a scenario's machine: its arguments, which accelerator really boots a kernel here, and the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparsemem.errors import MissingExtraError
+from sparsemem.lab.errors import GuestLostError, LabError, RefusedByQemuError
+from sparsemem.machine.qemu import LABEL_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparsemem.play.scenario import MachineTable
+
+__all__ = ["BINARY", "Qemu", "accelerator", "arguments", "binary", "shown", "sweep"]
+
+BINARY = "qemu-system-x86_64"
+CMDLINE = "console=ttyS0 panic=-1 nokaslr"
+_MIB = 1 << 20
+
+
+def binary() -> str:
+    """The path of QEMU. Raises LabError naming the package."""
+    found = shutil.which(BINARY)
+    if found is None:
+        raise LabError(f"no {BINARY} here", remedy="apt-get install --no-install-recommends qemu-system-x86 seabios")
+    return found
+
+
+def _memory(table: MachineTable) -> str:
+    size = f"{table.memory // _MIB}M" if not table.memory % _MIB else f"{table.memory}B"
+    return f"{size},slots={table.slots},maxmem={table.maxmem}B" if table.slots else size
+
+
+def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, accel: str = "tcg") -> list[str]:
+    """The command that runs the machine. ``sockets`` is the directory for its sockets and console."""
+    argv = [
+        BINARY, "-M", f"q35,accel={accel},nvdimm=on", "-cpu", "max" if accel == "tcg" else "host", "-smp", "2",
+        "-m", _memory(table), "-nic", "none", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
+        "-device", "vmcoreinfo", "-kernel", str(kernel), "-initrd", str(initrd),
+        "-append", f"{CMDLINE} {table.cmdline}".strip(),
+        "-serial", f"file:{sockets}/console",
+        "-serial", f"unix:{sockets}/agent,server=on,wait=off",
+        "-qmp", f"unix:{sockets}/qmp,server=on,wait=off",
+        "-qmp", f"unix:{sockets}/drgn,server=on,wait=off",
+    ]  # fmt: skip
+    for index, size in enumerate(table.dimms):
+        argv += [
+            "-object",
+            f"memory-backend-ram,id=cmem{index},size={size}",
+            "-device",
+            f"pc-dimm,id=cold{index},memdev=cmem{index}",
+        ]
+    for index, entry in enumerate(table.pmem):
+        size, labels = (entry.size + LABEL_SIZE, f",label-size={LABEL_SIZE}") if entry.labels else (entry.size, "")
+        argv += ["-object", f"memory-backend-ram,id=nvmem{index},size={size}"]
+        argv += ["-device", f"nvdimm,id=nvdimm{index},memdev=nvmem{index}{labels}"]
+    return argv
+
+
+_PREFIX = "sparsemem-lab-"
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child, before QEMU runs: a lab that is killed leaves no guest behind."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def sweep() -> None:
+    """Remove the directories of labs that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+_accelerator: str | None = None
+
+
+def accelerator(kernel: Path, initrd: Path) -> str:
+    """ "kvm" where a kernel boots with it within seconds, else "tcg": that /dev/kvm opens says nothing."""
+    global _accelerator
+    if _accelerator is None:
+        _accelerator = "kvm" if Path("/dev/kvm").exists() and _canary(kernel, initrd) else "tcg"
+    return _accelerator
+
+
+def _canary(kernel: Path, initrd: Path, seconds: float = 15.0) -> bool:
+    from sparsemem.play.scenario import MachineTable
+
+    try:
+        with Qemu(MachineTable("memory", "", 256 * _MIB, slots=0), kernel, initrd, "kvm") as qemu:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and qemu.process.poll() is None:
+                if "Linux version" in qemu.console() and "Run /init" in qemu.console():
+                    return True
+                time.sleep(0.1)
+    except LabError:
+        pass
+    return False
+
+
+class Qemu:
+    """A running QEMU. Leaves no process and no file behind, however the block ends."""
+
+    def __init__(self, table: MachineTable, kernel: Path, initrd: Path, accel: str = "tcg") -> None:
+        sweep()
+        program = binary()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.argv = arguments(table, kernel, initrd, self.directory, accel)
+        self.accel = accel
+        self._qmp: Any = None
+        self._stderr = (self.directory / "stderr").open("wb+")
+        try:
+            self.process = subprocess.Popen(  # noqa: S603
+                [program, *self.argv[1:]], stdin=subprocess.DEVNULL, stdout=self._stderr, stderr=self._stderr,
+                preexec_fn=_die_with_parent, start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            self._remove()
+            raise
+
+    def __enter__(self) -> Qemu:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def console(self) -> str:
+        """What the guest printed on its console so far."""
+        try:
+            return (self.directory / "console").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def socket(self, name: str, seconds: float = 15.0) -> str:
+        """The path of a socket, once it is there. Raises RefusedByQemuError where QEMU gave up."""
+        path = self.directory / name
+        end = time.monotonic() + seconds
+        while not path.exists():
+            self.alive()
+            if time.monotonic() > end:
+                raise GuestLostError("QEMU opened no socket", self.console())
+            time.sleep(0.01)
+        return str(path)
+
+    def alive(self) -> None:
+        """Raises RefusedByQemuError or GuestLostError where the process has ended."""
+        if self.process.poll() is None:
+            if "Kernel panic - not syncing" in self.console()[-20000:]:
+                raise GuestLostError("the guest panicked", self.console())
+            return
+        words = self._words()
+        if words and "Linux version" not in self.console():
+            lacks = re.search(
+                r"'([\w-]+)' is not a valid device model name|Unsupported machine|invalid accelerator", words
+            )
+            if lacks:
+                raise LabError(
+                    f"this QEMU cannot run the guest: {words}", remedy="install Debian's qemu-system-x86, 7.2 or newer"
+                )
+            raise RefusedByQemuError(words, remedy="the machine is not one that QEMU takes")
+        raise GuestLostError("the guest is gone: it panicked or reset", self.console())
+
+    def _words(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").splitlines()
+        return "\n".join(line.partition(": ")[2] or line for line in lines if "warning:" not in line)
+
+    def qmp(self, command: str, **arguments: Any) -> Any:
+        """Execute a QMP command: its answer. Raises LabError with QEMU's words."""
+        try:
+            from qemu.qmp import ExecuteError, QMPError
+            from qemu.qmp.legacy import QEMUMonitorProtocol
+        except ImportError:
+            raise MissingExtraError("the lab needs qemu.qmp", remedy="pip install 'sparsemem[lab]'") from None
+        try:
+            if self._qmp is None:
+                self._qmp = QEMUMonitorProtocol(self.socket("qmp"))
+                self._qmp.connect(negotiate=True)
+            return self._qmp.cmd(command, **arguments)
+        except ExecuteError as error:
+            raise LabError(str(error)) from None
+        except (QMPError, OSError, EOFError):
+            self.alive()
+            raise GuestLostError("QEMU does not answer on QMP", self.console()) from None
+
+    def events(self) -> list[dict[str, Any]]:
+        """QMP events since the last call."""
+        if self._qmp is None:
+            return []
+        found = [dict(event) for event in self._qmp.get_events(wait=False)]
+        self._qmp.clear_events()
+        return found
+
+    def close(self) -> None:
+        """End the process, and remove what it left."""
+        if self._qmp is not None:
+            with contextlib.suppress(Exception):  # it is going away
+                self._qmp.close()
+            self._qmp = None
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._remove()
+
+    def _remove(self) -> None:
+        self._stderr.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def shown(argv: Sequence[str]) -> str:
+    """The command as a shell takes it."""
+    import shlex
+
+    return shlex.join(argv)
