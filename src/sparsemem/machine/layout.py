@@ -60,6 +60,8 @@ class BootLayout:
         return pieces
 
 
+_MAX_NUMNODES = 1024
+
 #: option -> allowed values (None: a number of bytes).
 OPTIONS: dict[str, tuple[str, ...] | None] = {
     "auto_online": ("offline", "online", "online_kernel", "online_movable"),
@@ -96,7 +98,10 @@ def _parameters(state: State, layout: BootLayout) -> None:
         if name in options:
             misc[f"{name}_pages"] = int(options[name], 0) >> kernel.geometry.PAGE_SHIFT
     nids = {nid for _, _, nid in layout.ram} | {0}
-    misc["possible_nodes"] = frozenset(nids | set(range(int(options.get("possible_nodes", "1")))))
+    possible = int(options.get("possible_nodes", "1"), 0)
+    if max(possible, *nids) > _MAX_NUMNODES:
+        raise InputError(f"possible_nodes={possible} or a node above it", remedy=f"a kernel knows at most {_MAX_NUMNODES} nodes")
+    misc["possible_nodes"] = frozenset(nids | set(range(possible)))
     misc["cpu_nodes"] = frozenset(nids)
     ram = layout.ram
     dram_start = ram[0][0] if ram else 0

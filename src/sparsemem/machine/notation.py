@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from sparsemem.errors import InputError, SparsememError
+from sparsemem.errors import InputError, NotModelledError, SparsememError
 from sparsemem.kernel.iomem_text import flags_for_name
 from sparsemem.kernel.ioport import RESOURCE_SIZE_MAX, Resource
 from sparsemem.kernel.resource import iomem_resource
@@ -117,7 +117,7 @@ def _parse_range(text: str) -> tuple[int, int]:
         raise InputError(f"not a range: {text!r}", where="layout line", remedy="write 100000-1fffffff, 4G-8G or 4G+60M")
     first, sign, second = match.groups()
     if sign == "+":
-        start, size = parse_size(first), parse_size(second)
+        start, size = _number(first), parse_size(second)
         end = start + size - 1
     elif _UNIT.search(first) or _UNIT.search(second):
         start, end = parse_size(first), parse_size(second) - 1
@@ -269,6 +269,8 @@ def parse_machine(line: str, *, kernel_override: Kernel | None = None) -> Machin
     for text in operations:
         try:
             machine.apply(parse_operation(text))
+        except NotModelledError:
+            raise
         except SparsememError as error:
             raise InputError(str(error), where="layout line") from None
     return machine

@@ -114,6 +114,7 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
         check_hotplug_memory_addressable(state, pfn, nr_pages)
     if altmap is not None:
         _check_altmap(state, pfn, nr_pages, altmap)
+    state.hold(nr_pages >> shift)
     if not f.subsection_hotplug:
         for nr in range(pfn >> shift, ((end_pfn - 1) >> shift) + 1):
             try:
@@ -161,6 +162,7 @@ def __remove_pages(state: State, pfn: int, nr_pages: int, altmap: int | None = N
     """
     f, g = state.kernel.features, state.kernel.geometry
     end_pfn = pfn + nr_pages
+    state.hold((nr_pages >> g.PFN_SECTION_SHIFT) - len(state.sections))
     if not f.subsection_hotplug:
         if (pfn | nr_pages) & (g.PAGES_PER_SECTION - 1):
             raise Refusal(

@@ -111,14 +111,28 @@ def _candidate(state: State, nr: int) -> bool:
     return ms is not None and bool(ms.section_mem_map & bit)
 
 
+def _above(state: State, nr: int, stop: int) -> int:
+    """The next section to look at above ``nr``: the neighbour, or beyond a long hole the next that exists (else past ``stop``)."""
+    if stop - nr <= 2 * len(state.sections) + 64:
+        return nr + 1
+    return min((each for each in state.sections if nr < each <= stop), default=stop + 1)
+
+
+def _below(state: State, nr: int, stop: int) -> int:
+    """The same below ``nr``, down to ``stop``."""
+    if nr - stop <= 2 * len(state.sections) + 64:
+        return nr - 1
+    return max((each for each in state.sections if stop <= each < nr), default=stop - 1)
+
+
 def _find_smallest_section_pfn(state: State, nid: int, name: str, pfn: int, end_pfn: int) -> int:
     g = state.kernel.geometry
     step = g.PAGES_PER_SUBSECTION if state.kernel.features.subsection_hotplug else g.PAGES_PER_SECTION
     while pfn < end_pfn:
         if not _candidate(state, pfn >> g.PFN_SECTION_SHIFT):
             # Whole steps to the next section: the kernel walks them one by one with the same answer.
-            left = ((pfn | (g.PAGES_PER_SECTION - 1)) + 1) - pfn
-            pfn += -(-left // step) * step
+            section = _above(state, pfn >> g.PFN_SECTION_SHIFT, end_pfn >> g.PFN_SECTION_SHIFT)
+            pfn += -(-((section << g.PFN_SECTION_SHIFT) - pfn) // step) * step
         elif _belongs(state, pfn, nid, name):
             return pfn
         else:
@@ -132,8 +146,8 @@ def _find_biggest_section_pfn(state: State, nid: int, name: str, start_pfn: int,
     pfn = end_pfn - 1
     while pfn >= start_pfn:
         if not _candidate(state, pfn >> g.PFN_SECTION_SHIFT):
-            left = (pfn & (g.PAGES_PER_SECTION - 1)) + 1
-            pfn -= -(-left // step) * step
+            section = _below(state, pfn >> g.PFN_SECTION_SHIFT, start_pfn >> g.PFN_SECTION_SHIFT)
+            pfn -= -(-(pfn + 1 - (section + 1 << g.PFN_SECTION_SHIFT)) // step) * step
         elif _belongs(state, pfn, nid, name):
             return pfn
         else:
