@@ -100,7 +100,9 @@ def _parameters(state: State, layout: BootLayout) -> None:
     nids = {nid for _, _, nid in layout.ram} | {0}
     possible = int(options.get("possible_nodes", "1"), 0)
     if max(possible, *nids) > _MAX_NUMNODES:
-        raise InputError(f"possible_nodes={possible} or a node above it", remedy=f"a kernel knows at most {_MAX_NUMNODES} nodes")
+        raise InputError(
+            f"possible_nodes={possible} or a node above it", remedy=f"a kernel knows at most {_MAX_NUMNODES} nodes"
+        )
     misc["possible_nodes"] = frozenset(nids | set(range(possible)))
     misc["cpu_nodes"] = frozenset(nids)
     ram = layout.ram
