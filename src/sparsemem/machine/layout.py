@@ -111,7 +111,7 @@ def _parameters(state: State, layout: BootLayout) -> None:
     reachable = mappable_range(kernel, dram_start)
     misc["arch_mappable_range"] = (reachable.start, reachable.end - 1)
     misc["unmovable_blocks"] = frozenset(layout.unmovable)
-    misc["boot_memory_stays"] = kernel.arch == "arm64"
+    misc["boot_memory_stays"] = kernel.features.arm64_boot_memory_stays
     windows = tuple((r.start, r.end + 1) for r in layout.iomem.children if (r.name or "").startswith("CXL Window"))
     misc["memory_block_size_bytes"] = memory_block_size_bytes(
         kernel,

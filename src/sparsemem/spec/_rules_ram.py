@@ -241,4 +241,23 @@ RULES: tuple[Rule, ...] = (
         f"mm/memory_hotplug.c {_READ}",
         errnos=("EINVAL",),
     ),
+    Rule(
+        "no-memory-hotplug",
+        "memory hot-plug is not in every kernel",
+        "A kernel whose architecture has no memory hot-plug lacks these functions: arm64 before 5.1 (removal: 5.7), riscv64 "
+        "before 6.11. Without removal, remove_memory() is a stub and no block goes offline.",
+        ("add_memory", "remove_memory", "offline_pages", "arch_add_memory", "arch_remove_memory"),
+        "mm/Kconfig and arch/*/Kconfig, include/linux/memory_hotplug.h (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("ENOSYS", "EBUSY", "EINVAL"),
+    ),
+    Rule(
+        "linear-region",
+        "hot-added memory lies in the direct map",
+        "arm64 maps all memory at one offset; what lies beyond the end of that map can not be added.",
+        ("arch_add_memory",),
+        'Linux kernel commit 58284a901b42 ("arm64/mm: Validate hotplug range before creating linear mapping") (in v5.11)',
+        "5.10",
+        "5.11",
+        errnos=("EINVAL",),
+    ),
 )

@@ -9,7 +9,13 @@ from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
     mhp_supports_memmap_on_memory,
 )
 from sparsemem.kernel.memory_hotplug.onlining import device_offline_each, online_memory_blocks, reonline
-from sparsemem.kernel.memory_hotplug.pages import arch_add_memory, arch_remove_memory, mhp_range_allowed
+from sparsemem.kernel.memory_hotplug.pages import (
+    arch_add_memory,
+    arch_remove_memory,
+    has_memory_hotplug,
+    has_memory_hotremove,
+    mhp_range_allowed,
+)
 from sparsemem.kernel.memory_hotplug.zones import shrink_at_removal
 from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
@@ -207,6 +213,8 @@ def _remove_block_and_altmap(state: State, start: int, block_size: int) -> None:
 
 
 def _add(state: State, nid: int, start: int, size: int, name: str, mhp_flags: int) -> None:
+    if not has_memory_hotplug(state):
+        raise Refusal(38, "add_memory", "no-memory-hotplug")
     res = register_memory_resource(state, start, size, name)
     try:
         add_memory_resource(state, nid, res, mhp_flags)
@@ -318,7 +326,11 @@ def try_remove_memory(state: State, start: int, size: int) -> None:
 
 
 def remove_memory(state: State, start: int, size: int) -> None:
-    """``remove_memory``: see ``try_remove_memory``."""
+    """``remove_memory``: see ``try_remove_memory``. Without hot-remove a stub: -EBUSY, up to v5.2 nothing."""
+    if not has_memory_hotremove(state):
+        if state.kernel.features.removal_of_online_memory_bugs:
+            return
+        raise Refusal(16, "remove_memory", "no-memory-hotplug")
     try_remove_memory(state, start, size)
 
 
@@ -328,6 +340,8 @@ def offline_and_remove_memory(state: State, start: int, size: int) -> None:
     Raises Refusal: EINVAL (not whole blocks, or nothing), ENOMEM, or what offlining said. In v5.8+.
     """
     block_size: int = state.misc["memory_block_size_bytes"]
+    if not has_memory_hotremove(state):
+        raise Refusal(38, "offline_and_remove_memory", "no-memory-hotplug")
     if not size or start % block_size or size % block_size:
         raise Refusal(22, "offline_and_remove_memory", "block-alignment")
     if size != block_size and not state.kernel.features.offline_and_remove_many:

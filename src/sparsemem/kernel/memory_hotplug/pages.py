@@ -26,10 +26,23 @@ __all__ = [
     "arch_remove_memory",
     "check_hotplug_memory_addressable",
     "check_pfn_span",
+    "has_memory_hotplug",
+    "has_memory_hotremove",
     "mhp_get_pluggable_range",
     "mhp_range_allowed",
     "pfn_to_online_page",
 ]
+
+
+def has_memory_hotplug(state: State) -> bool:
+    """CONFIG_MEMORY_HOTPLUG: can this kernel add memory on its architecture?"""
+    f, arch = state.kernel.features, state.kernel.arch
+    return {"arm64": f.arm64_memory_hotplug, "riscv64": f.riscv64_memory_hotplug}.get(arch, True)
+
+
+def has_memory_hotremove(state: State) -> bool:
+    """CONFIG_MEMORY_HOTREMOVE: can it take memory offline and remove it?"""
+    return has_memory_hotplug(state) and (state.kernel.arch != "arm64" or state.kernel.features.arm64_memory_hotremove)
 
 
 def check_pfn_span(state: State, pfn: int, nr_pages: int, caller: str) -> None:
@@ -187,6 +200,14 @@ def arch_add_memory(state: State, nid: int, start: int, size: int, altmap: int |
     Raises Refusal as ``__add_pages``; x86 warns (WARN_ON_ONCE, no text) on any error.
     """
     shift = state.kernel.geometry.PAGE_SHIFT
+    if not has_memory_hotplug(state):
+        raise Refusal(38, "arch_add_memory", "no-memory-hotplug")
+    if state.kernel.features.arm64_checks_linear_region:
+        first, last = mhp_get_pluggable_range(state, True)
+        if start < first or start + size - 1 > last:
+            text = f"[{start:x} {start + size:x}] is outside linear mapping region"
+            state.log("err", text)
+            raise Refusal(22, "arch_add_memory", "linear-region", (text,))
     if state.kernel.features.physmem_end_limits_hotplug and state.kernel.arch == "x86_64":
         last = mhp_get_pluggable_range(state, False)[1]
         if start + size - 1 > last:
@@ -197,6 +218,8 @@ def arch_add_memory(state: State, nid: int, start: int, size: int, altmap: int |
 def arch_remove_memory(state: State, start: int, size: int, altmap: int | None = None) -> None:
     """Remove the pages of bytes ``[start, start + size)`` and unmap them; never fails from v5.5 on."""
     shift = state.kernel.geometry.PAGE_SHIFT
+    if not has_memory_hotremove(state):
+        raise Refusal(38, "arch_remove_memory", "no-memory-hotplug")
     __remove_pages(state, start >> shift, size >> shift, altmap)
 
 
