@@ -260,4 +260,14 @@ RULES: tuple[Rule, ...] = (
         "5.11",
         errnos=("EINVAL",),
     ),
+    Rule(
+        "function-later",
+        "the function came with a later kernel",
+        "add_memory_driver_managed() and offline_and_remove_memory() came with 5.8: no driver of an older kernel can call them.",
+        ("add_memory_driver_managed", "offline_and_remove_memory"),
+        'Linux kernel commits 7b7b27214bba ("mm/memory_hotplug: introduce add_memory_driver_managed()") and 08b3acd7a68f '
+        '("mm/memory_hotplug: Introduce offline_and_remove_memory()") (in v5.8)',
+        until="5.7",
+        errnos=("ENOSYS",),
+    ),
 )

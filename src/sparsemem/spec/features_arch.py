@@ -29,7 +29,11 @@ class ArchFeatures(HotplugFeatures):
         "loongarch64 the release is not confirmed (6.1 has not, 6.12 has).",
     )
     arm64_memory_hotplug: bool = since(
-        "5.1", "4ab215061554", "arm64: Add memory hotplug support", arches=("arm64",), note="arm64 can add memory at all."
+        "5.1",
+        "4ab215061554",
+        "arm64: Add memory hotplug support",
+        arches=("arm64",),
+        note="arm64 can add memory at all.",
     )
     arm64_boot_memory_stays: bool = since(
         *_HOT_REMOVE, arches=("arm64",),

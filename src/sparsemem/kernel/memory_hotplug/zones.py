@@ -8,6 +8,7 @@ from __future__ import annotations
 from sparsemem.kernel.memory_hotplug.pages import pfn_to_online_page
 from sparsemem.kernel.mmzone import SECTION_HAS_MEM_MAP, SECTION_IS_ONLINE, SECTION_TAINT_ZONE_DEVICE, pfn_valid
 from sparsemem.kernel.pgmap_array import get_dev_pagemap
+from sparsemem.kernel.sparse_vmemmap import corrupted
 from sparsemem.kernel.state import MemoryGroup, MemSection, Pgdat, State, Zone
 
 __all__ = [
@@ -102,6 +103,9 @@ def _belongs(state: State, pfn: int, nid: int, name: str) -> bool:
     if not pfn_valid(state, pfn):
         return False
     pgmap = get_dev_pagemap(state, pfn)
+    block = state.blocks.get(pfn // pages_per_block(state))
+    if pgmap is None and block is not None and not block.early and block.zone is None:
+        corrupted(state, "uninitialised-memmap-read", pfn >> state.kernel.geometry.PFN_SECTION_SHIFT)
     return (page_zone(state, pfn) if pgmap is None else (pgmap.nid, ZONE_DEVICE)) == (nid, name)
 
 
@@ -157,6 +161,7 @@ def _find_biggest_section_pfn(state: State, nid: int, name: str, start_pfn: int,
 
 def shrink_zone_span(state: State, nid: int, name: str, start_pfn: int, end_pfn: int) -> None:
     """Shrink the zone when the range was at one of its ends; pfn 0 doubles as "nothing found", as in the kernel."""
+    f = state.kernel.features
     zone = state.zones.get((nid, name), _EMPTY)
     if zone.spanned_pages and zone.zone_start_pfn == start_pfn:
         pfn = _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
@@ -167,6 +172,12 @@ def shrink_zone_span(state: State, nid: int, name: str, start_pfn: int, end_pfn:
         start = zone.zone_start_pfn
         shrunk = Zone(start, pfn - start + 1, zone.present_pages) if pfn else Zone(0, 0, zone.present_pages)
         _put_zone(state, nid, name, shrunk)
+    elif zone.zone_start_pfn < start_pfn and end_pfn < zone.end_pfn and f.zone_shrink_rescans_for_holes:
+        # Up to v5.5 a hole in the middle made the kernel look whether anything was left around it.
+        if not _find_smallest_section_pfn(state, nid, name, zone.zone_start_pfn, start_pfn) and not (
+            _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
+        ):
+            _put_zone(state, nid, name, Zone(0, 0, zone.present_pages))
 
 
 def update_pgdat_span(state: State, nid: int) -> None:
