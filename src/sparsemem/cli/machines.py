@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
-from sparsemem.cli.machine import echo_json
+from sparsemem.cli.machine import echo_json, width
 
 __all__ = ["command"]
 
@@ -23,5 +25,6 @@ def command(as_json: bool) -> int:
         return 0
     for entry in known:
         click.echo(f"example:{entry['name']}")
-        click.echo(f"    {entry['summary']}")
+        for line in textwrap.wrap(entry["summary"], width() - 4):
+            click.echo(f"    {line}")
     return 0

@@ -172,12 +172,15 @@ def shrink_zone_span(state: State, nid: int, name: str, start_pfn: int, end_pfn:
         start = zone.zone_start_pfn
         shrunk = Zone(start, pfn - start + 1, zone.present_pages) if pfn else Zone(0, 0, zone.present_pages)
         _put_zone(state, nid, name, shrunk)
-    elif zone.zone_start_pfn < start_pfn and end_pfn < zone.end_pfn and f.zone_shrink_rescans_for_holes:
+    elif (
+        f.zone_shrink_rescans_for_holes
+        and zone.zone_start_pfn < start_pfn
+        and end_pfn < zone.end_pfn
+        and not _find_smallest_section_pfn(state, nid, name, zone.zone_start_pfn, start_pfn)
+        and not _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
+    ):
         # Up to v5.5 a hole in the middle made the kernel look whether anything was left around it.
-        if not _find_smallest_section_pfn(state, nid, name, zone.zone_start_pfn, start_pfn) and not (
-            _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
-        ):
-            _put_zone(state, nid, name, Zone(0, 0, zone.present_pages))
+        _put_zone(state, nid, name, Zone(0, 0, zone.present_pages))
 
 
 def update_pgdat_span(state: State, nid: int) -> None:
