@@ -7,6 +7,7 @@ the set of entries that differ from boot, so it costs what changed and not what 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.errors import NotModelledError
@@ -300,8 +301,7 @@ class State:
         while len(journal) > mark:
             table, key, old = journal.pop()
             if type(key) is range:
-                for each in key:
-                    del table[each]
+                deque(map(table.pop, key), maxlen=0)
             elif old is None:
                 table.pop(key, None)
             else:

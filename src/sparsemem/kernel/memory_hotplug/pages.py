@@ -36,8 +36,10 @@ __all__ = [
 
 def has_memory_hotplug(state: State) -> bool:
     """CONFIG_MEMORY_HOTPLUG: can this kernel add memory on its architecture?"""
-    f, arch = state.kernel.features, state.kernel.arch
-    return {"arm64": f.arm64_memory_hotplug, "riscv64": f.riscv64_memory_hotplug}.get(arch, True)
+    arch = state.kernel.arch
+    if arch == "arm64":
+        return state.kernel.features.arm64_memory_hotplug
+    return arch != "riscv64" or state.kernel.features.riscv64_memory_hotplug
 
 
 def has_memory_hotremove(state: State) -> bool:
