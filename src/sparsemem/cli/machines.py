@@ -14,7 +14,12 @@ __all__ = ["command"]
 @click.command("machines")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> int:
-    """List the bundled machines: give one to any verb as example:NAME."""
+    """List the bundled machines: give one to any verb as example:NAME.
+
+    \b
+    sparsemem machines
+    sparsemem doctor example:pmem-two-regions --kernel 6.1
+    """
     from sparsemem import fixtures
 
     known = [
