@@ -157,7 +157,7 @@ def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
     if altmap is not None or state.failing is not None:
         return False
     run = range(first, stop)
-    if not state.sections.keys().isdisjoint(run):
+    if first <= state.misc.get("highest_present_section_nr", -1) and not state.sections.keys().isdisjoint(run):
         return False
     g = state.kernel.geometry
     for root in range(first // g.SECTIONS_PER_ROOT, (stop - 1) // g.SECTIONS_PER_ROOT + 1):
