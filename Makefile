@@ -26,11 +26,11 @@ help:
 
 .venv/core: pyproject.toml
 	$(BASE) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --editable .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 .venv/dev: .venv/core
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	.venv/bin/python -m pip install --quiet --editable '.[bulk]' --group dev
 	touch $@
 

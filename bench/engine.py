@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measure import Table, WrongAnswerError
+from bench.measure import Table, WrongAnswerError, command_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,12 +132,12 @@ def large_iomem(nr: int = 8192) -> str:
 
 _BUILD = """
 import json, sys, time
-start = time.perf_counter()
+start = time.process_time()
 from sparsemem.machine.build import build
 from sparsemem.readers import read_machine
-imported = time.perf_counter()
+imported = time.process_time()
 built = build(read_machine(sys.argv[1]), "6.12")
-done = time.perf_counter()
+done = time.process_time()
 print(json.dumps({
     "import": imported - start,
     "build": done - imported,
@@ -185,13 +185,12 @@ def _small_doctor(table: Table, quick: bool) -> None:
 
 
 def _command(arguments: list[str], rounds: int) -> float:
-    """Median seconds of the whole command, start of the interpreter included, after one run that does not count."""
+    """Median seconds (processor time) of the whole command, start of the interpreter included, after one run that does not count."""
     command = [sys.executable, "-c", "from sparsemem.cli import main; main()", *arguments]
     times = []
     for _ in range(rounds + 1):
-        start = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        times.append(time.perf_counter() - start)
+        spent, done = command_seconds(command)
+        times.append(spent)
         # 10 and 11 are the doctor's findings; anything else that is not 0 is no answer to time.
         if done.returncode not in (0, 10, 11):
             raise ImportError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])

@@ -6,10 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from bench.measure import MISSING, Row, Table, WrongAnswerError, seconds
+from bench.measure import MISSING, Row, Table, WrongAnswerError, command_seconds, seconds
 from sparsemem.bulk import devices, oracle
 from sparsemem.bulk.explore import Exploration, Model, explore
 from sparsemem.ranges import Range
@@ -115,9 +114,8 @@ def _spin(model: Model, states: int, rounds: int) -> tuple[str, str, float] | No
         pan = [f"{folder}/pan", f"-m{states + 1000}", f"-w{max(16, states.bit_length() + 1)}", "-n", "-E"]
         times = []
         for _ in range(rounds):
-            start = time.perf_counter()
-            done = subprocess.run(pan, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603
-            times.append(time.perf_counter() - start)
+            spent, done = command_seconds(pan, cwd=folder)
+            times.append(spent)
     found = {key: value for value, key in re.findall(r"([\d.e+]+) (states, stored|transitions)", done.stdout)}
     if "error: max search depth" in done.stdout or "errors: 0" not in done.stdout:
         raise WrongAnswerError(f"SPIN did not finish:\n{done.stdout}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gc
+import resource
 import statistics
+import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MISSING", "Row", "Table", "Times", "WrongAnswerError", "race", "seconds"]
+__all__ = ["MISSING", "Row", "Table", "Times", "WrongAnswerError", "command_seconds", "race", "seconds"]
 
 MISSING = (ImportError, MissingExtraError)
 """What a peer or an extra raises that is not installed."""
@@ -79,14 +81,23 @@ class Table:
         print(f"\n{text}", flush=True)
 
 
-def seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+    """Seconds of a call: processor time, which a busy neighbour does not lengthen; wall time where threads share the work."""
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = clock()
         call()
-        return time.perf_counter() - start
+        return clock() - start
     finally:
         gc.enable()
+
+
+def command_seconds(command: list[str], **options: Any) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """A command and the processor time of its whole process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # noqa: S603
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, done
 
 
 class Times(dict[str, float]):
@@ -112,7 +123,7 @@ def race(
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             if before is not None:
                 before()
-            spent = seconds(contestants[name])
+            spent = seconds(contestants[name], time.perf_counter if "threads" in name else time.process_time)
             if turn:
                 times[name].append(spent)
     return Times(times)

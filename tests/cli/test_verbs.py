@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from sparsemem.cli.app import run
+
 ROOT = Path(__file__).parents[2]
 TRANSCRIPTS = ROOT / "tests" / "transcripts"
 
@@ -155,3 +157,11 @@ def test_python_m_and_the_public_names() -> None:
     with pytest.raises(AttributeError):
         _ = package.nothing
     assert sparsemem("--version").stdout.startswith("sparsemem ")
+
+
+@pytest.mark.parametrize("verb", ["capture", "doctor", "draw", "explain", "machines", "play", "shell"])
+def test_help_teaches_by_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines[1:] if line.strip().removeprefix("sudo ").startswith("sparsemem ")]

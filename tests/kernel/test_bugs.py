@@ -42,6 +42,8 @@ BUGS = (
     Bug(9, "5.8", "5.9", f"{_MIXED}; {_MAP_MIXED}; memunmap_pages 0x104000000-0x107ffffff", "valid-without-memmap"),
     Bug(11, "5.3.1", "5.4", f"{_DEVICES}; memremap_pages 0x100000000-0x107ffffff altmap=2:2046; "
         "memunmap_pages 0x100000000-0x107ffffff", "uninitialised-memmap-read"),
+    Bug(12, "5.3.1", "5.4", f"{_NODE}; add_memory 0x140000000-0x157ffffff; online_movable memory40; online_movable memory42; "
+        "offline memory40; remove_memory 0x140000000-0x147ffffff", "uninitialised-memmap-read"),
     Bug(13, "5.4.1", "5.5", f"{_NODE}; add_memory 0x140000000-0x147ffffff; remove_memory 0x140000000-0x147ffffff",
         "uninitialised-memmap-read"),
     Bug(14, "5.3.1", "5.4", f"{_NODE}; add_memory 0x140000000-0x147ffffff nid=1; add_memory 0x148000000-0x14fffffff nid=1; "
@@ -62,7 +64,6 @@ OUT_OF_REACH = {
     4: "a race between pfn_valid() and removal",
     5: "SPARSEMEM without VMEMMAP is not modelled",
     10: "check_pfn_span() refuses every range that could show it",
-    12: "which struct page is initialised is not kept for RAM that is not online",
     15: "the vmemmap page size of ppc64 is not modelled",
     16: "libnvdimm: not modelled yet",
     17: "libnvdimm: not modelled yet",

@@ -113,3 +113,31 @@ def test_addressable_range_texts() -> None:
         "Hotplug memory [0x400000000000-0x400008000000] exceeds maximum addressable range [0x0-0x3fffffffffff]"
     ]
     assert machine.apply("add_memory 0x400000000000-0x400007ffffff").errno == 7
+
+
+@pytest.mark.parametrize(
+    ("head", "operation", "errno", "rule"),
+    [
+        # arch/*/Kconfig and include/linux/memory_hotplug.h of these releases
+        ("5.0 arm64", "add_memory 0x100000000-0x13fffffff", 38, "no-memory-hotplug"),
+        ("5.1 arm64", "add_memory 0x100000000-0x13fffffff", 0, None),
+        ("5.6 arm64", "memremap_pages 0x100000000-0x13fffffff", 6, "zone-device-config"),
+        ("5.7 arm64", "memremap_pages 0x100000000-0x13fffffff", 0, None),
+        ("5.6 arm64", "remove_memory 0x100000000-0x13fffffff", 16, "no-memory-hotplug"),
+        ("5.2 arm64", "remove_memory 0x100000000-0x13fffffff", 0, None),
+        ("5.6 arm64", "offline memory1", 22, "no-memory-hotplug"),
+        ("5.7 arm64", "offline memory1", 16, "isolation-failure"),
+        ("6.10 riscv64", "add_memory 0x100000000-0x13fffffff", 38, "no-memory-hotplug"),
+        ("6.11 riscv64", "add_memory 0x100000000-0x13fffffff", 0, None),
+        ("6.6 riscv64", "memremap_pages 0x100000000-0x13fffffff", 6, "zone-device-config"),
+        ("6.12 s390x", "memremap_pages 0x100000000-0x13fffffff", 6, "zone-device-config"),
+        ("7.2 s390x", "memremap_pages 0x100000000-0x13fffffff", 0, None),
+        ("6.12 ppc64", "memremap_pages 0x100000000-0x13fffffff", 0, None),
+        ("5.10 arm64", "arch_add_memory 0x1000000000000-0x100003fffffff", 22, "linear-region"),
+    ],
+)
+def test_what_an_architecture_is_built_with(head: str, operation: str, errno: int, rule: str | None) -> None:
+    machine = parse_machine(f"{head}; 40000000-7fffffff ram; with auto_online=offline")
+    answer = machine.apply(operation)
+    assert answer.errno == errno
+    assert (answer.refusal.rule if answer.refusal else None) == rule

@@ -188,3 +188,50 @@ def test_offline_and_remove_puts_blocks_online_again() -> None:
     assert machine.apply("offline_and_remove_memory 0x140000000-0x14fffffff").errno == 16
     assert [machine.state.blocks[nr].state for nr in (40, 41)] == ["online", "online"]
     assert machine.state.blocks[40].zone == "Movable"
+
+
+@pytest.mark.parametrize(("version", "logged"), [("5.8", True), ("5.9", True), ("5.10", False), ("6.1", False)])
+def test_removing_what_nobody_claimed(version: str, logged: bool) -> None:
+    """Nothing is there: every kernel answers 0, those up to v5.9 miss the iomem entry in the log."""
+    answer = parse_machine(f"{version}; 0-1G ram; with block=128M").apply("remove_memory 0x140000000-0x147ffffff")
+    assert answer.refusal is None
+    text = "Unable to release resource <0x0000000140000000-0x0000000147ffffff> (-22)"
+    assert (text in [line.text for line in answer.log]) is logged
+
+
+@pytest.mark.parametrize(("version", "errno"), [("4.19", 17), ("5.0", 17), ("5.1", 0), ("6.1", 0)])
+def test_ram_inside_an_entry_that_is_not_busy(version: str, errno: int) -> None:
+    """Linux kernel commit 2794129e902d (in v5.1): RAM may lie below a resource that is not busy (kmem)."""
+    machine = parse_machine(f"{version}; 0-1G ram, 5G+1G pmem; with block=128M auto_online=offline")
+    answer = machine.apply("add_memory 0x140000000-0x147ffffff")
+    assert answer.errno == errno
+    if errno:
+        assert [line.text for line in answer.log] == [
+            "System RAM resource [mem 0x140000000-0x147ffffff] cannot be added"
+        ]
+
+
+@pytest.mark.parametrize(("version", "spanned"), [("5.5-rc5", 0), ("5.6", 98304)])
+def test_a_zone_that_is_all_hole(version: str, spanned: int) -> None:
+    """The middle block of three goes last offline and first away: up to v5.5 the zone is looked through, and emptied."""
+    machine = parse_machine(
+        f"{version}; 0-1G ram; with block=128M auto_online=offline; add_memory 0x140000000-0x157ffffff; "
+        "online_movable memory40; online_movable memory41; online_movable memory42"
+    )
+    assert machine.state.zones[0, "Movable"].spanned_pages == 98304
+    if version == "5.6":
+        return
+    for nr in (40, 42, 41):
+        assert machine.apply(f"offline memory{nr}").refusal is None
+    assert machine.apply("remove_memory 0x148000000-0x14fffffff").refusal is None
+    zone = machine.state.zones.get((0, "Movable"))
+    assert (zone.spanned_pages if zone else 0) == spanned
+
+
+@pytest.mark.parametrize("call", ["add_memory_driver_managed", "offline_and_remove_memory"])
+def test_functions_that_came_later(call: str) -> None:
+    answer = parse_machine("5.7; 0-1G ram; with block=128M").apply(f"{call} 0x140000000-0x147ffffff")
+    assert answer.refusal is not None
+    assert (answer.refusal.name, answer.refusal.rule) == ("ENOSYS", "function-later")
+    later = parse_machine("5.8; 0-1G ram; with block=128M").apply(f"{call} 0x140000000-0x147ffffff")
+    assert later.errno != 38

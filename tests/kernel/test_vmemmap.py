@@ -61,7 +61,9 @@ def test_arm64_maps_a_part_by_a_whole_pmd_before_615() -> None:
     part = "memremap_pages 0x110000000-0x1101fffff"
     assert _added("6.14.0 arm64", line, part) == {"ram": 32 * KIB}
     assert _added("6.13.2 arm64", line, part) == {"ram": 2 * MIB}
-    assert _added("5.6 arm64", line, part, "memunmap_pages 0x110000000-0x1101fffff") == {"ram": 2 * MIB}  # never freed
+    unmap = "memunmap_pages 0x120000000-0x1201fffff"
+    part = "memremap_pages 0x120000000-0x1201fffff"
+    assert _added("6.12 loongarch64", "0-1G ram, 4G+1G pmem", part, unmap) == {"ram": 16 * KIB}  # never freed
 
 
 @pytest.mark.parametrize(("page", "size"), [(16384, 16 * KIB), (65536, 64 * KIB)])

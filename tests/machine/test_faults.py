@@ -26,7 +26,7 @@ _DEVICES = "0-1G ram, 4G+512M pmem"
 
 #: kind -> layout and operations; the kinds of tests/kernel/test_bugs.py are taken from there.
 HISTORIES = {
-    "memmap-without-section": "5.6 arm64; 40000000-7fffffff ram; arch_add_memory 0x100000000-0x13fffffff; "
+    "memmap-without-section": "6.12 loongarch64; 0-1G ram; arch_add_memory 0x100000000-0x13fffffff; "
     "arch_remove_memory 0x100000000-0x13fffffff",
     "unowned-pages": f"6.1; {_DEVICES}; memremap_pages 0x108000000-0x1081fffff; memremap_pages 0x106000000-0x109ffffff",
     "pgmap-lookup-lost": f"6.1; {_DEVICES}; memremap_pages 0x108000000-0x1081fffff; memremap_pages 0x106000000-0x109ffffff",

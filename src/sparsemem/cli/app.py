@@ -12,6 +12,8 @@ from sparsemem.errors import SparsememError
 
 __all__ = ["app", "run"]
 
+_LONGEST = 400
+
 _VERBS = {
     "capture": "Save a machine as a tarball that every verb can read.",
     "doctor": "Findings about a machine: this one, a captured one, a layout.",
@@ -99,14 +101,20 @@ def app(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def _one_line(text: str) -> str:
+    """Text that may quote input: what a terminal would act on is escaped, and a long quotation is cut in the middle."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST * 2 // 3]} ... {shown[-_LONGEST // 4 :]}"
+
+
 def _complain(error: SparsememError) -> None:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     head = click.style("error:", fg="red", bold=True) if colour else "error:"
-    where = f"{error.where}: " if error.where else ""
-    why = f" ({error.why})" if error.why else ""
-    click.echo(f"sparsemem: {head} {where}{error.what}{why}", err=True)
+    where = f"{_one_line(error.where)}: " if error.where else ""
+    why = f" ({_one_line(error.why)})" if error.why else ""
+    click.echo(f"sparsemem: {head} {where}{_one_line(error.what)}{why}", err=True)
     if error.remedy:
-        click.echo(f"  hint: {error.remedy}", err=True)
+        click.echo(f"  hint: {_one_line(error.remedy)}", err=True)
 
 
 def run(argv: list[str]) -> int:

@@ -84,6 +84,10 @@ def _scene(machine: str | None, sysroot: str | None, kernel: str | None, mapped:
     from sparsemem.machine.moves import map_unmapped
 
     loaded = load(machine, sysroot, kernel)
+    if loaded.built is not None:
+        for note in loaded.built.notes:
+            if "every address in it is zero" in note.what:
+                click.echo(f"sparsemem: note: {note.source}: {note.what}", err=True)
     answers = list(loaded.built.mappings) if loaded.built is not None else []
     if mapped:
         answers += [("", answer) for answer in map_unmapped(loaded.machine)]

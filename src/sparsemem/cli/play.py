@@ -28,6 +28,11 @@ def command(scenario: str, kernel: str | None, ndctl: str | None, as_json: bool,
     memory = "512M"
     pmem = [{ size = "256M", labels = true }]
 
+    \b
+    sparsemem play dimm.toml                  what is above, in a file
+    sparsemem play dimm.toml --kernel 5.10    the same on another kernel
+    sparsemem play dimm.toml --json           for programs
+
     A step that the kernel refuses is an answer: the exit code of play is 0 all the same.
     """
     from sparsemem.play import load_scenario

@@ -29,6 +29,11 @@ _START = 'kernel = "6.1"\n[machine]\nmemory = "512M"\npmem = [{ size = "256M", l
 def command(scenario: str | None, kernel: str | None, ndctl: str | None, debug: bool) -> int:
     """A prompt on a running model: type commands, see the sections change.
 
+    \b
+    sparsemem shell                           a guest of 512 MiB
+    sparsemem shell dimm.toml --kernel 5.10   after the steps of a scenario
+    sparsemem shell "6.1; 0-4G ram, 4G+1G pmem"
+
     SCENARIO is a scenario file (its machine is booted, its steps are played first) or a layout line; without it a guest of
     512 MiB with an NVDIMM of 256 MiB starts. On a terminal there is history and completion; ":help" says what else is there.
     """

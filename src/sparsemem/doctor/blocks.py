@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_down, align_up, merge
+from sparsemem.doctor.intervals import Intervals, align_down, align_up, merge
 from sparsemem.doctor.rules import finding
 from sparsemem.doctor.verdict import answer_verdict
 from sparsemem.machine.operations import Operation
@@ -31,12 +31,10 @@ def stuck_blocks(ctx: Context) -> int:
     whole = ctx.ram
     count = 0
     holes = ctx.kernel.features.offline_refuses_holes
-    full: set[int] = set()
-    if holes:
-        for r in whole.ranges:
-            full.update(range(align_up(r.start, block) // block, r.end // block))
+    full = Intervals(Range(align_up(r.start, block), align_down(r.end, block)) for r in whole.ranges)
     for nr, each in state.blocks.items():
-        if each.early and ((holes and nr not in full) or each.zone is None):
+        in_hole = holes and not full.touches(Range(nr * block, (nr + 1) * block))
+        if each.early and (in_hole or each.zone is None):
             count += 1
     return count
 

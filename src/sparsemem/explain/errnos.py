@@ -60,6 +60,8 @@ ERRNOS: dict[str, tuple[int, str, str]] = {
     ),
     "ERANGE": (34, "Numerical result out of range", "Above the end of the direct map, or no room in a CXL window."),
     "E2BIG": (7, "Argument list too long", "The range lies above the kernel's address limit."),
+    "EFAULT": (14, "Bad address", "The direct map of the range could not be made (ppc64)."),
+    "ENOSYS": (38, "Function not implemented", "This kernel is built without it: see no-memory-hotplug."),
     "EINTR": (4, "Interrupted system call", "Offlining was interrupted by a signal."),
     "EOPNOTSUPP": (
         95,

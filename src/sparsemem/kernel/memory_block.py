@@ -59,7 +59,8 @@ def walk_memory_blocks(state: State, start: int, size: int) -> Iterator[tuple[in
     if not size:
         return
     block_size: int = state.misc["memory_block_size_bytes"]
-    for nr in range(start // block_size, (start + size - 1) // block_size + 1):
+    touched = range(start // block_size, (start + size - 1) // block_size + 1)
+    for nr in touched if len(touched) <= len(state.blocks) else sorted(nr for nr in state.blocks if nr in touched):
         block = state.blocks.get(nr)
         if block is not None:
             yield nr, block
@@ -168,6 +169,7 @@ def create_memory_block_devices(
     Raises Refusal: EINVAL (not whole blocks), EEXIST, ENOMEM; the blocks that this call created are gone again.
     """
     first, end = _check_block_span(state, start, size, "create_memory_block_devices")
+    state.hold(end - first - len(state.sections))
     mark = state.mark()
     try:
         for block_id in range(first, end):
@@ -185,10 +187,10 @@ def create_memory_block_devices(
 def remove_memory_block_devices(state: State, start: int, size: int) -> None:
     """Remove the blocks of a range; one that is not whole blocks only warns."""
     try:
-        first, end = _check_block_span(state, start, size, "remove_memory_block_devices")
+        _check_block_span(state, start, size, "remove_memory_block_devices")
     except Refusal:
         return
-    for block_id in range(first, end):
+    for block_id, _ in list(walk_memory_blocks(state, start, size)):
         remember_online_type(state, block_id, None)
         state.drop(state.blocks, block_id)
 

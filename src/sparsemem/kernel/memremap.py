@@ -90,6 +90,8 @@ def memremap_pages(
     (a sub-section is active already; what ``__add_pages`` added before it stays behind, and so does the hole that this leaves
     in ``pgmap_array``).
     """
+    if not state.kernel.features.zone_device or not state.kernel.config.ZONE_DEVICE:
+        raise Refusal(6, "devm_memremap_pages", "zone-device-config")
     if not ranges:
         state.log("warn", "nr_range must be specified", once="memremap_pages:nr_range")
         raise Refusal(22, "memremap_pages", "nr-range", ("nr_range must be specified",))

@@ -33,6 +33,9 @@ def boot_memory(state: State, ranges: tuple[BootRange, ...]) -> None:
     """Everything that boot builds out of RAM. ``state.misc`` holds the parameters: block size, zone limits, movable_node, ..."""
     pfns = mem_pfn_ranges(state, ranges)
     nids: dict[int, int] = {}
+    g = state.kernel.geometry
+    reach = 1 << (g.MAX_PHYSMEM_BITS - g.PAGE_SHIFT)
+    state.hold(sum(min(end, reach) - start >> g.PFN_SECTION_SHIFT for start, end, _ in pfns if start < reach))
     for start, end, nid in pfns:
         memory_present(state, nid, start, end, nids)
     sparse_init(state)

@@ -66,7 +66,7 @@ def region_intersects(
         if _is_type_match(res, flags, desc):
             matching = True
             continue
-        if not descend:
+        if not descend or not res.children:
             other = True
             continue
         # The part of the range inside this entry is "other" unless matching descendants cover it without a gap.

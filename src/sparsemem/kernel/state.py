@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sparsemem.errors import NotModelledError
 from sparsemem.kernel.dax.table import DaxTable
 from sparsemem.kernel.nvdimm.table import NdTable
 from sparsemem.kernel.refusal import Refusal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sparsemem.spec import Kernel
 
 __all__ = [
+    "MAX_SECTIONS",
     "DevPagemap",
     "LogLine",
     "MemSection",
@@ -151,6 +153,9 @@ class Snapshot(NamedTuple):
     changes: frozenset[tuple[str, Any, Any]]
 
 
+MAX_SECTIONS = 1 << 21
+"""As many sections are held at most (256 TiB on x86-64): about 400 bytes each."""
+
 _MISSING: Any = None  # no table holds None as a value, so None is "no entry"
 
 
@@ -241,10 +246,21 @@ class State:
             sections[nr] = section
         self.dirty.add(nr)
 
+    def hold(self, count: int) -> None:
+        """Make sure that ``count`` sections more can be kept or visited. Raises NotModelledError."""
+        if len(self.sections) + count > MAX_SECTIONS:
+            size = self.kernel.geometry.SECTION_SIZE >> 20
+            raise NotModelledError(
+                f"I cannot hold {len(self.sections) + count:,} sections of {size} MiB",
+                why=f"{MAX_SECTIONS:,} is the most that fits in a few hundred MB",
+                remedy="name a smaller range",
+            )
+
     def put_run(self, table: dict[Any, Any], keys: range, value: Any) -> None:
         """Write one value under every key of ``keys``, none of which is present: one journal entry for the run."""
         self._journal.append((table, keys, None))
-        table.update(dict.fromkeys(keys, value))
+        for each in keys:  # quicker than update(fromkeys()), which makes a second table
+            table[each] = value
         if table is self.sections:
             self.dirty.add(keys)
 

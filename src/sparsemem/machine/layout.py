@@ -60,6 +60,8 @@ class BootLayout:
         return pieces
 
 
+_MAX_NUMNODES = 1024
+
 #: option -> allowed values (None: a number of bytes).
 OPTIONS: dict[str, tuple[str, ...] | None] = {
     "auto_online": ("offline", "online", "online_kernel", "online_movable"),
@@ -96,7 +98,12 @@ def _parameters(state: State, layout: BootLayout) -> None:
         if name in options:
             misc[f"{name}_pages"] = int(options[name], 0) >> kernel.geometry.PAGE_SHIFT
     nids = {nid for _, _, nid in layout.ram} | {0}
-    misc["possible_nodes"] = frozenset(nids | set(range(int(options.get("possible_nodes", "1")))))
+    possible = int(options.get("possible_nodes", "1"), 0)
+    if max(possible, *nids) > _MAX_NUMNODES:
+        raise InputError(
+            f"possible_nodes={possible} or a node above it", remedy=f"a kernel knows at most {_MAX_NUMNODES} nodes"
+        )
+    misc["possible_nodes"] = frozenset(nids | set(range(possible)))
     misc["cpu_nodes"] = frozenset(nids)
     ram = layout.ram
     dram_start = ram[0][0] if ram else 0
@@ -104,7 +111,7 @@ def _parameters(state: State, layout: BootLayout) -> None:
     reachable = mappable_range(kernel, dram_start)
     misc["arch_mappable_range"] = (reachable.start, reachable.end - 1)
     misc["unmovable_blocks"] = frozenset(layout.unmovable)
-    misc["boot_memory_stays"] = kernel.arch == "arm64"
+    misc["boot_memory_stays"] = kernel.features.arm64_boot_memory_stays
     windows = tuple((r.start, r.end + 1) for r in layout.iomem.children if (r.name or "").startswith("CXL Window"))
     misc["memory_block_size_bytes"] = memory_block_size_bytes(
         kernel,

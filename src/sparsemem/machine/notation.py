@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from sparsemem.errors import InputError, SparsememError
+from sparsemem.errors import InputError, NotModelledError, SparsememError
 from sparsemem.kernel.iomem_text import flags_for_name
 from sparsemem.kernel.ioport import RESOURCE_SIZE_MAX, Resource
 from sparsemem.kernel.resource import iomem_resource
@@ -108,7 +108,12 @@ def format_machine(machine: Machine) -> str:
 
 
 def _number(text: str) -> int:
-    return parse_size(text) if text.startswith("0x") or _UNIT.search(text) else int(text, 16)
+    if text.startswith("0x") or _UNIT.search(text):
+        return parse_size(text)
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise InputError(f"not an address: {text!r}", where="layout line", remedy="write hexadecimal, or 4G") from None
 
 
 def _parse_range(text: str) -> tuple[int, int]:
@@ -117,14 +122,18 @@ def _parse_range(text: str) -> tuple[int, int]:
         raise InputError(f"not a range: {text!r}", where="layout line", remedy="write 100000-1fffffff, 4G-8G or 4G+60M")
     first, sign, second = match.groups()
     if sign == "+":
-        start, size = parse_size(first), parse_size(second)
+        start, size = _number(first), parse_size(second)
         end = start + size - 1
     elif _UNIT.search(first) or _UNIT.search(second):
         start, end = parse_size(first), parse_size(second) - 1
     else:
         start, end = _number(first), _number(second)
     if not 0 <= start <= end <= RESOURCE_SIZE_MAX:
-        raise InputError(f"the range {text} is empty, runs backwards or leaves 64 bits", where="layout line")
+        raise InputError(
+            f"the range {text} is empty, runs backwards or leaves 64 bits",
+            where="layout line",
+            remedy="write the first and the last address, for example 100000-1fffffff",
+        )
     return start, end
 
 
@@ -154,6 +163,7 @@ def _parse_entries(text: str) -> tuple[Resource, ...]:
                 raise InputError(
                     f"the entry {new.start:x}-{new.end:x} overlaps the one before it, or is not in order",
                     where="layout line",
+                    remedy="write the entries in order of address; what lies inside another goes in braces behind it",
                 )
             stack[-1].append(new)
     if len(stack) > 1:
@@ -208,7 +218,9 @@ def _parse_options(text: str, children: tuple[Resource, ...]) -> BootLayout:
                     f"unknown option {word!r}", where="layout line", remedy="known are " + ", ".join(sorted(OPTIONS))
                 )
         except ValueError:
-            raise InputError(f"not a value: {word!r}", where="layout line") from None
+            allowed = OPTIONS.get(key)
+            form = "one of " + ", ".join(allowed) if allowed else "a number (node=1:START-END, unmovable=3,4, top=HEX)"
+            raise InputError(f"not a value: {word!r}", where="layout line", remedy=f"write {key}= and {form}") from None
     if children and children[-1].end > top:
         raise InputError(f"an entry ends above top={top:x}", where="layout line")
     return BootLayout(
@@ -269,6 +281,9 @@ def parse_machine(line: str, *, kernel_override: Kernel | None = None) -> Machin
     for text in operations:
         try:
             machine.apply(parse_operation(text))
+        except NotModelledError:
+            raise
         except SparsememError as error:
-            raise InputError(str(error), where="layout line") from None
+            where = f"layout line, {error.where or text}"
+            raise InputError(error.what, where=where, why=error.why, remedy=error.remedy) from None
     return machine

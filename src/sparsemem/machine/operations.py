@@ -188,20 +188,28 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
     **fs_operations.OPERATIONS,
 }
 
+
+def _natural(text: str, below: int = 1 << 52) -> int:
+    value = int(text)
+    if not 0 <= value < below:
+        raise ValueError(text)
+    return value
+
+
 #: options that an operation takes -> how its value is checked
 _OPTIONS: dict[str, Callable[[str], object]] = {
     "altmap": lambda text: (
-        [int(part) for part in text.split(":", 1)] if ":" in text else int("altmap wants RESERVE:FREE")
+        [_natural(part) for part in text.split(":", 1)] if ":" in text else int("altmap wants RESERVE:FREE")
     ),
     "device": str,
     "flags": lambda text: int(text, 0),
     "name": str,
-    "nid": int,
+    "nid": lambda text: _natural(text, 1 << 10),
     "owner": str,
     "path": str,
     "text": str,
     "type": str,
-    "vmemmap_shift": int,
+    "vmemmap_shift": lambda text: _natural(text, 64),
     **nd_operations.OPTIONS,
     **fs_operations.OPTIONS,
 }

@@ -104,7 +104,8 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         if facts.hidden:
             raise UnreadableError(HIDDEN, where=iomem_name or name, remedy=HIDDEN_REMEDY)
         first = facts.notes[0] if facts.notes else None
-        raise InputError(
+        unread = first is not None and first.what.startswith("cannot be read")
+        raise (UnreadableError if unread else InputError)(
             "no description of memory found",
             where=name,
             why=f"{first.source}: {first.where + ': ' if first.where else ''}{first.what}" if first else None,

@@ -24,6 +24,8 @@ __all__ = ["open_source", "read_bytes", "read_machine", "read_text"]
 
 WHAT = "give a directory or tarball of a machine, an iomem text, a boot log, or the JSON of ndctl, daxctl or lsmem"
 
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
 
 def read_machine(path_or_source: str | os.PathLike[str] | Source = "/") -> MachineDescription:
     """The machine in a directory (``/`` is this one), a tarball, an iomem text, a boot log, or ndctl, daxctl or lsmem
@@ -62,6 +64,12 @@ def read_bytes(data: bytes, name: str) -> MachineDescription:
         raise InputError("the file is empty" if not trouble else f"the file {trouble}", where=name, remedy=WHAT)
     if plain[:2] in (b"\xff\xfe", b"\xfe\xff"):
         plain = plain.decode("utf-16", "replace").encode()
+    if plain[:4] == _ZSTD:
+        raise InputError(
+            "compressed with zstd, which Python's own library can not read",
+            where=name,
+            remedy="unpack it first: zstd -dc FILE | sparsemem doctor -",
+        )
     if is_binary(plain):
         raise InputError("binary data that is no tarball", where=name, remedy=WHAT)
     notes = (Note(name, "", f"the compressed file: {trouble}"),) if trouble else ()
@@ -135,7 +143,10 @@ def _open(path: str) -> Source | bytes:
 
 
 def _limited(stream: BinaryIO) -> bytes:
-    data = stream.read(MAX_UNPACKED + 1)
+    parts = bytearray()
+    while len(parts) <= MAX_UNPACKED and (chunk := stream.read(1 << 20)):
+        parts += chunk
+    data = bytes(parts)
     if len(data) > MAX_UNPACKED:
         raise InputError(
             f"longer than {MAX_UNPACKED} bytes",

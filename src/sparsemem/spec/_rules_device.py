@@ -321,4 +321,13 @@ RULES: tuple[Rule, ...] = (
         since="6.0",
         errnos=("ERANGE", "ENOSPC"),
     ),
+    Rule(
+        "zone-device-config",
+        "device memory gets pages only where ZONE_DEVICE is built",
+        "Without CONFIG_ZONE_DEVICE devm_memremap_pages() only warns and refuses: s390x before 6.17, riscv64 before 6.11, arm64 "
+        "before 5.7 (it wants memory hot-remove).",
+        ("devm_memremap_pages",),
+        "include/linux/memremap.h, mm/Kconfig (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("ENXIO",),
+    ),
 )

@@ -241,4 +241,33 @@ RULES: tuple[Rule, ...] = (
         f"mm/memory_hotplug.c {_READ}",
         errnos=("EINVAL",),
     ),
+    Rule(
+        "no-memory-hotplug",
+        "memory hot-plug is not in every kernel",
+        "A kernel whose architecture has no memory hot-plug lacks these functions: arm64 before 5.1 (removal: 5.7), riscv64 "
+        "before 6.11. Without removal, remove_memory() is a stub and no block goes offline.",
+        ("add_memory", "remove_memory", "offline_pages", "arch_add_memory", "arch_remove_memory"),
+        "mm/Kconfig and arch/*/Kconfig, include/linux/memory_hotplug.h (read in 5.10, 6.1, 6.12, 7.2)",
+        errnos=("ENOSYS", "EBUSY", "EINVAL"),
+    ),
+    Rule(
+        "linear-region",
+        "hot-added memory lies in the direct map",
+        "arm64 maps all memory at one offset; what lies beyond the end of that map can not be added.",
+        ("arch_add_memory",),
+        'Linux kernel commit 58284a901b42 ("arm64/mm: Validate hotplug range before creating linear mapping") (in v5.11)',
+        "5.10",
+        "5.11",
+        errnos=("EINVAL",),
+    ),
+    Rule(
+        "function-later",
+        "the function came with a later kernel",
+        "add_memory_driver_managed() and offline_and_remove_memory() came with 5.8: no driver of an older kernel can call them.",
+        ("add_memory_driver_managed", "offline_and_remove_memory"),
+        'Linux kernel commits 7b7b27214bba ("mm/memory_hotplug: introduce add_memory_driver_managed()") and 08b3acd7a68f '
+        '("mm/memory_hotplug: Introduce offline_and_remove_memory()") (in v5.8)',
+        until="5.7",
+        errnos=("ENOSYS",),
+    ),
 )

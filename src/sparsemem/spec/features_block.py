@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_hotplug import HotplugFeatures
+from sparsemem.spec.features_arch import ArchFeatures
 from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["BlockFeatures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False, repr=False, eq=False)  # cheap: Features makes them
-class BlockFeatures(HotplugFeatures):
+class BlockFeatures(ArchFeatures):
     """``/sys/devices/system/memory``."""
 
     block_records_zone: bool = since(

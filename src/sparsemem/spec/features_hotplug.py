@@ -208,15 +208,6 @@ class HotplugFeatures(SparseFeatures):
         backports={"4.19": "4.19.304", "5.3": "5.3.12"}, bug=14,
         note="A node can go offline while it still has device memory, or memory blocks that are offline.",
     )  # fmt: skip
-    arm64_boot_memory_stays: bool = since(
-        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
-        note='Boot memory cannot go offline ("Boot memory [%lx %lx] offlining attempted", -EPERM).',
-    )  # fmt: skip
-    arm64_memory_hotremove: bool = since(
-        "5.7", "bbd6ec605c0f", "arm64/mm: Enable memory hot remove", arches=("arm64",),
-        note="arm64 can remove memory at all.",
-    )  # fmt: skip
-    riscv64_memory_hotplug: bool = since("6.11", arches=("riscv64",), note="riscv64 can add and remove memory at all.")
 
     # -- zones and spans
     arm64_zones: str = choice(

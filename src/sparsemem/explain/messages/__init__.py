@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sparsemem.explain.messages import (
+    arch,
     dax,
     info_block,
     kmem,
@@ -32,5 +33,6 @@ MESSAGES = (
     *resource.MESSAGES,
     *ndctl.MESSAGES,
     *tools.MESSAGES,
+    *arch.MESSAGES,
 )
 """All records; the order decides between two that fit a line equally well."""

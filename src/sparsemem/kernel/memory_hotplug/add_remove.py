@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sparsemem.kernel._resource_tree import overlapping
 from sparsemem.kernel.memory_block import create_memory_block_devices, remove_memory_block_devices, walk_memory_blocks
 from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
     memory_block_memmap_on_memory_pages,
@@ -9,7 +10,13 @@ from sparsemem.kernel.memory_hotplug.memmap_on_memory import (
     mhp_supports_memmap_on_memory,
 )
 from sparsemem.kernel.memory_hotplug.onlining import device_offline_each, online_memory_blocks, reonline
-from sparsemem.kernel.memory_hotplug.pages import arch_add_memory, arch_remove_memory, mhp_range_allowed
+from sparsemem.kernel.memory_hotplug.pages import (
+    arch_add_memory,
+    arch_remove_memory,
+    has_memory_hotplug,
+    has_memory_hotremove,
+    mhp_range_allowed,
+)
 from sparsemem.kernel.memory_hotplug.zones import shrink_at_removal
 from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
@@ -66,9 +73,14 @@ def register_memory_resource(state: State, start: int, size: int, name: str) -> 
     if name != "System RAM":
         flags |= IORESOURCE_SYSRAM_DRIVER_MANAGED
     state.alloc("register_memory_resource")
-    claimed = __request_region(state.iomem, start, size, name, flags, log=state.log)
+    f = state.kernel.features
+    # Up to v5.0 anything at the top of the tree is in the way, busy or not.
+    taken = not f.ram_under_nonbusy_parent and any(overlapping(state.iomem, start, start + size - 1))
+    claimed = None if taken else __request_region(state.iomem, start, size, name, flags, log=state.log)
     if claimed is None:
         text = f"Unable to reserve {name} region: {start:016x}->{start + size:016x}"
+        if f.resource_busy_message.startswith("System RAM resource"):
+            text = f"System RAM resource [mem {start:#010x}-{start + size - 1:#010x}] cannot be added"
         state.log("debug", text)
         raise Refusal(17, "register_memory_resource", "resource-busy", (text,))
     state.iomem = claimed[0]
@@ -207,6 +219,8 @@ def _remove_block_and_altmap(state: State, start: int, block_size: int) -> None:
 
 
 def _add(state: State, nid: int, start: int, size: int, name: str, mhp_flags: int) -> None:
+    if not has_memory_hotplug(state):
+        raise Refusal(38, "add_memory", "no-memory-hotplug")
     res = register_memory_resource(state, start, size, name)
     try:
         add_memory_resource(state, nid, res, mhp_flags)
@@ -227,6 +241,8 @@ def add_memory_driver_managed(
 
     Linux kernel commit 7b7b27214bba ("mm/memory_hotplug: introduce add_memory_driver_managed()") (in v5.8)
     """
+    if not state.kernel.features.driver_managed_memory:
+        raise Refusal(38, "add_memory_driver_managed", "function-later")
     if not resource_name.startswith("System RAM (") or not resource_name.endswith(")"):
         raise Refusal(22, "add_memory_driver_managed", "resource-name")
     _add(state, nid, start, size, resource_name, mhp_flags)
@@ -266,6 +282,15 @@ def try_offline_node(state: State, nid: int) -> None:
     elif node.node_spanned_pages or any(block.nid == nid for block in state.blocks.values()):
         return
     state.put(state.nodes, nid, node._replace(online=False))
+
+
+def _release_memory_resource(state: State, start: int, size: int) -> None:
+    never_fails = not state.kernel.features.unreleased_resource_warns
+    try:
+        state.iomem = release_mem_region_adjustable(state.iomem, start, size, never_fails=never_fails, log=state.log)
+    except Refusal as refusal:
+        last = start + size - 1
+        state.log("warn", f"Unable to release resource <{start:#018x}-{last:#018x}> ({-refusal.errno})")
 
 
 def try_remove_memory(state: State, start: int, size: int) -> None:
@@ -312,13 +337,17 @@ def try_remove_memory(state: State, start: int, size: int) -> None:
                 corrupted(state, "uninitialised-memmap-read", nr * block_size >> state.kernel.geometry.PA_SECTION_SHIFT)
             if block.zone is not None:
                 shrink_at_removal(state, block.nid, block.zone, nr * block_size >> shift, block_size >> shift)
-    state.iomem = release_mem_region_adjustable(state.iomem, start, size, log=state.log)
+    _release_memory_resource(state, start, size)
     if nid is not None:
         try_offline_node(state, nid)
 
 
 def remove_memory(state: State, start: int, size: int) -> None:
-    """``remove_memory``: see ``try_remove_memory``."""
+    """``remove_memory``: see ``try_remove_memory``. Without hot-remove a stub: -EBUSY, up to v5.2 nothing."""
+    if not has_memory_hotremove(state):
+        if state.kernel.features.removal_of_online_memory_bugs:
+            return
+        raise Refusal(16, "remove_memory", "no-memory-hotplug")
     try_remove_memory(state, start, size)
 
 
@@ -328,6 +357,8 @@ def offline_and_remove_memory(state: State, start: int, size: int) -> None:
     Raises Refusal: EINVAL (not whole blocks, or nothing), ENOMEM, or what offlining said. In v5.8+.
     """
     block_size: int = state.misc["memory_block_size_bytes"]
+    if not state.kernel.features.offline_and_remove_memory:
+        raise Refusal(38, "offline_and_remove_memory", "function-later")
     if not size or start % block_size or size % block_size:
         raise Refusal(22, "offline_and_remove_memory", "block-alignment")
     if size != block_size and not state.kernel.features.offline_and_remove_many:

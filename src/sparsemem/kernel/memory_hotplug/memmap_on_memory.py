@@ -20,7 +20,8 @@ __all__ = [
 
 def mhp_memmap_on_memory(state: State) -> bool:
     """Is the module parameter on? It is "N", "Y" or, from v6.6 on, "force"."""
-    return state.kernel.features.memmap_on_memory and state.misc.get("memmap_on_memory", "N") != "N"
+    f = state.kernel.features
+    return f.memmap_on_memory and f.memmap_on_memory_arch and state.misc.get("memmap_on_memory", "N") != "N"
 
 
 def memory_block_memmap_size(state: State) -> int:

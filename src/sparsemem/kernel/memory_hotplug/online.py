@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.kernel.memory_hotplug.pages import has_memory_hotremove
 from sparsemem.kernel.memory_hotplug.zones import (
     ZONE_MOVABLE,
     adjust_present_page_count,
@@ -139,6 +140,8 @@ def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gr
     Refusal: EINVAL (span, "memory holes", several zones), EBUSY (unmovable pages), the errno of a notifier.
     """
     g = state.kernel.geometry
+    if not has_memory_hotremove(state):
+        raise Refusal(22, "offline_pages", "no-memory-hotplug")
     _check_offline_span(state, pfn, nr_pages)
 
     def failed(errno: int, rule: str, reason: str) -> Refusal:

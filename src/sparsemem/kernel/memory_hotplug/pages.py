@@ -26,10 +26,25 @@ __all__ = [
     "arch_remove_memory",
     "check_hotplug_memory_addressable",
     "check_pfn_span",
+    "has_memory_hotplug",
+    "has_memory_hotremove",
     "mhp_get_pluggable_range",
     "mhp_range_allowed",
     "pfn_to_online_page",
 ]
+
+
+def has_memory_hotplug(state: State) -> bool:
+    """CONFIG_MEMORY_HOTPLUG: can this kernel add memory on its architecture?"""
+    arch = state.kernel.arch
+    if arch == "arm64":
+        return state.kernel.features.arm64_memory_hotplug
+    return arch != "riscv64" or state.kernel.features.riscv64_memory_hotplug
+
+
+def has_memory_hotremove(state: State) -> bool:
+    """CONFIG_MEMORY_HOTREMOVE: can it take memory offline and remove it?"""
+    return has_memory_hotplug(state) and (state.kernel.arch != "arm64" or state.kernel.features.arm64_memory_hotremove)
 
 
 def check_pfn_span(state: State, pfn: int, nr_pages: int, caller: str) -> None:
@@ -114,6 +129,7 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
         check_hotplug_memory_addressable(state, pfn, nr_pages)
     if altmap is not None:
         _check_altmap(state, pfn, nr_pages, altmap)
+    state.hold(nr_pages >> shift)
     if not f.subsection_hotplug:
         for nr in range(pfn >> shift, ((end_pfn - 1) >> shift) + 1):
             try:
@@ -141,7 +157,7 @@ def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
     if altmap is not None or state.failing is not None:
         return False
     run = range(first, stop)
-    if not state.sections.keys().isdisjoint(run):
+    if first <= state.misc.get("highest_present_section_nr", -1) and not state.sections.keys().isdisjoint(run):
         return False
     g = state.kernel.geometry
     for root in range(first // g.SECTIONS_PER_ROOT, (stop - 1) // g.SECTIONS_PER_ROOT + 1):
@@ -161,6 +177,7 @@ def __remove_pages(state: State, pfn: int, nr_pages: int, altmap: int | None = N
     """
     f, g = state.kernel.features, state.kernel.geometry
     end_pfn = pfn + nr_pages
+    state.hold((nr_pages >> g.PFN_SECTION_SHIFT) - len(state.sections))
     if not f.subsection_hotplug:
         if (pfn | nr_pages) & (g.PAGES_PER_SECTION - 1):
             raise Refusal(
@@ -185,6 +202,14 @@ def arch_add_memory(state: State, nid: int, start: int, size: int, altmap: int |
     Raises Refusal as ``__add_pages``; x86 warns (WARN_ON_ONCE, no text) on any error.
     """
     shift = state.kernel.geometry.PAGE_SHIFT
+    if not has_memory_hotplug(state):
+        raise Refusal(38, "arch_add_memory", "no-memory-hotplug")
+    if state.kernel.features.arm64_checks_linear_region:
+        first, last = mhp_get_pluggable_range(state, True)
+        if start < first or start + size - 1 > last:
+            text = f"[{start:x} {start + size:x}] is outside linear mapping region"
+            state.log("err", text)
+            raise Refusal(22, "arch_add_memory", "linear-region", (text,))
     if state.kernel.features.physmem_end_limits_hotplug and state.kernel.arch == "x86_64":
         last = mhp_get_pluggable_range(state, False)[1]
         if start + size - 1 > last:
@@ -195,6 +220,8 @@ def arch_add_memory(state: State, nid: int, start: int, size: int, altmap: int |
 def arch_remove_memory(state: State, start: int, size: int, altmap: int | None = None) -> None:
     """Remove the pages of bytes ``[start, start + size)`` and unmap them; never fails from v5.5 on."""
     shift = state.kernel.geometry.PAGE_SHIFT
+    if not has_memory_hotremove(state):
+        raise Refusal(38, "arch_remove_memory", "no-memory-hotplug")
     __remove_pages(state, start >> shift, size >> shift, altmap)
 
 

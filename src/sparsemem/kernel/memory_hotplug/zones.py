@@ -8,6 +8,7 @@ from __future__ import annotations
 from sparsemem.kernel.memory_hotplug.pages import pfn_to_online_page
 from sparsemem.kernel.mmzone import SECTION_HAS_MEM_MAP, SECTION_IS_ONLINE, SECTION_TAINT_ZONE_DEVICE, pfn_valid
 from sparsemem.kernel.pgmap_array import get_dev_pagemap
+from sparsemem.kernel.sparse_vmemmap import corrupted
 from sparsemem.kernel.state import MemoryGroup, MemSection, Pgdat, State, Zone
 
 __all__ = [
@@ -102,6 +103,9 @@ def _belongs(state: State, pfn: int, nid: int, name: str) -> bool:
     if not pfn_valid(state, pfn):
         return False
     pgmap = get_dev_pagemap(state, pfn)
+    block = state.blocks.get(pfn // pages_per_block(state))
+    if pgmap is None and block is not None and not block.early and block.zone is None:
+        corrupted(state, "uninitialised-memmap-read", pfn >> state.kernel.geometry.PFN_SECTION_SHIFT)
     return (page_zone(state, pfn) if pgmap is None else (pgmap.nid, ZONE_DEVICE)) == (nid, name)
 
 
@@ -111,14 +115,28 @@ def _candidate(state: State, nr: int) -> bool:
     return ms is not None and bool(ms.section_mem_map & bit)
 
 
+def _above(state: State, nr: int, stop: int) -> int:
+    """The next section to look at above ``nr``: the neighbour, or beyond a long hole the next that exists (else past ``stop``)."""
+    if stop - nr <= 2 * len(state.sections) + 64:
+        return nr + 1
+    return min((each for each in state.sections if nr < each <= stop), default=stop + 1)
+
+
+def _below(state: State, nr: int, stop: int) -> int:
+    """The same below ``nr``, down to ``stop``."""
+    if nr - stop <= 2 * len(state.sections) + 64:
+        return nr - 1
+    return max((each for each in state.sections if stop <= each < nr), default=stop - 1)
+
+
 def _find_smallest_section_pfn(state: State, nid: int, name: str, pfn: int, end_pfn: int) -> int:
     g = state.kernel.geometry
     step = g.PAGES_PER_SUBSECTION if state.kernel.features.subsection_hotplug else g.PAGES_PER_SECTION
     while pfn < end_pfn:
         if not _candidate(state, pfn >> g.PFN_SECTION_SHIFT):
             # Whole steps to the next section: the kernel walks them one by one with the same answer.
-            left = ((pfn | (g.PAGES_PER_SECTION - 1)) + 1) - pfn
-            pfn += -(-left // step) * step
+            section = _above(state, pfn >> g.PFN_SECTION_SHIFT, end_pfn >> g.PFN_SECTION_SHIFT)
+            pfn += -(-((section << g.PFN_SECTION_SHIFT) - pfn) // step) * step
         elif _belongs(state, pfn, nid, name):
             return pfn
         else:
@@ -132,8 +150,8 @@ def _find_biggest_section_pfn(state: State, nid: int, name: str, start_pfn: int,
     pfn = end_pfn - 1
     while pfn >= start_pfn:
         if not _candidate(state, pfn >> g.PFN_SECTION_SHIFT):
-            left = (pfn & (g.PAGES_PER_SECTION - 1)) + 1
-            pfn -= -(-left // step) * step
+            section = _below(state, pfn >> g.PFN_SECTION_SHIFT, start_pfn >> g.PFN_SECTION_SHIFT)
+            pfn -= -(-(pfn + 1 - (section + 1 << g.PFN_SECTION_SHIFT)) // step) * step
         elif _belongs(state, pfn, nid, name):
             return pfn
         else:
@@ -143,6 +161,7 @@ def _find_biggest_section_pfn(state: State, nid: int, name: str, start_pfn: int,
 
 def shrink_zone_span(state: State, nid: int, name: str, start_pfn: int, end_pfn: int) -> None:
     """Shrink the zone when the range was at one of its ends; pfn 0 doubles as "nothing found", as in the kernel."""
+    f = state.kernel.features
     zone = state.zones.get((nid, name), _EMPTY)
     if zone.spanned_pages and zone.zone_start_pfn == start_pfn:
         pfn = _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
@@ -153,6 +172,15 @@ def shrink_zone_span(state: State, nid: int, name: str, start_pfn: int, end_pfn:
         start = zone.zone_start_pfn
         shrunk = Zone(start, pfn - start + 1, zone.present_pages) if pfn else Zone(0, 0, zone.present_pages)
         _put_zone(state, nid, name, shrunk)
+    elif (
+        f.zone_shrink_rescans_for_holes
+        and zone.zone_start_pfn < start_pfn
+        and end_pfn < zone.end_pfn
+        and not _find_smallest_section_pfn(state, nid, name, zone.zone_start_pfn, start_pfn)
+        and not _find_smallest_section_pfn(state, nid, name, end_pfn, zone.end_pfn)
+    ):
+        # Up to v5.5 a hole in the middle made the kernel look whether anything was left around it.
+        _put_zone(state, nid, name, Zone(0, 0, zone.present_pages))
 
 
 def update_pgdat_span(state: State, nid: int) -> None:
