@@ -110,7 +110,9 @@ def test_c01_two_regions_in_one_section() -> None:
 
 @pytest.mark.parametrize("version", ["5.3", "5.10", "6.1", "7.2"])
 def test_c01_works_since_sub_sections(version: str) -> None:
-    run = replay(C01.replace("4.18", version, 1), "ndctl create-namespace -r region0", "ndctl create-namespace -r region1")
+    run = replay(
+        C01.replace("4.18", version, 1), "ndctl create-namespace -r region0", "ndctl create-namespace -r region1"
+    )
     assert [step.exit_code for step in run.steps] == [0, 0]
     assert not any("Conflicting" in line for line in run.log)
 
@@ -136,7 +138,10 @@ def test_c03_two_64m_namespaces() -> None:
     assert size_of(first) == "62.00 MiB (65.01 MB)"
     assert second.errno == "ENXIO"
     assert "pfn0.1: failed to enable\n" in second.stdout
-    assert [step.exit_code for step in replay(layout.format("5.3"), *[step.replace("memory", "fsdax")] * 2).steps] == [0, 0]
+    assert [step.exit_code for step in replay(layout.format("5.3"), *[step.replace("memory", "fsdax")] * 2).steps] == [
+        0,
+        0,
+    ]
 
 
 def test_c05_a_size_that_is_no_multiple_of_16m() -> None:
@@ -240,7 +245,9 @@ def test_c26_metadata_shifts_data_off_the_block_line() -> None:
         "kmem dax0.0: DAX region [mem 0x150000000-0x33fffffff] cannot be hotremoved until the next reboot",
     ]
     # the reporter had rebooted, here it is the first namespace of an empty region: its resource prints as "???"
-    assert any(re.search(r"could not reserve region \[\S+ 0x140000000-0x33fffffff", line) for line in run.steps[4].log_lines)
+    assert any(
+        re.search(r"could not reserve region \[\S+ 0x140000000-0x33fffffff", line) for line in run.steps[4].log_lines
+    )
     assert run.steps[4].exit_code
 
 
@@ -256,7 +263,10 @@ def test_c28_256m_is_less_than_a_block() -> None:
     small, refused, _, made = run.steps
     assert size_of(small) == "250.00 MiB (262.14 MB)"
     assert refused.errno == "EINVAL"
-    assert "libdaxctl: daxctl_dev_enable: dax0.0: failed to enable\nerror reconfiguring devices: Invalid argument\n" in refused.stdout
+    assert (
+        "libdaxctl: daxctl_dev_enable: dax0.0: failed to enable\nerror reconfiguring devices: Invalid argument\n"
+        in refused.stdout
+    )
     assert refused.log_lines[:2] == [
         "kmem dax0.0: mapping0: 0x2000600000-0x200fffffff too small after alignment",
         "kmem dax0.0: rejecting DAX region without any memory after alignment",
@@ -269,7 +279,10 @@ def test_c30_soft_reserved_before_the_cxl_region() -> None:
     place = "0x850000000-0x284fffffff"
     head = "1M-2G ram, 850000000-284fffffff soft; with auto_online=offline possible_nodes=3"
     both = f"dax_region {place} driver=hmem target_node=2; dax_region {place} driver=cxl region=1 target_node=2"
-    assert "kmem dax1.0: mapping0: 0x850000000-0x284fffffff could not reserve region" in replay(f"6.18; {head}; {both}").boot
+    assert (
+        "kmem dax1.0: mapping0: 0x850000000-0x284fffffff could not reserve region"
+        in replay(f"6.18; {head}; {both}").boot
+    )
     run = replay(f"7.2; {head}; {both}")
     assert any("dax_region resource conflict for [mem 0x850000000-0x284fffffff" in line for line in run.boot)
     assert "850000000-284fffffff : System RAM (kmem)" in run.iomem()

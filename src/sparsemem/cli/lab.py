@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import sys
@@ -56,6 +57,15 @@ def stoppable() -> Iterator[Progress]:
     progress = Progress()
     try:
         yield progress
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        from sparsemem.lab.errors import LabError
+
+        raise LabError(
+            f"{error.strerror}", where=str(error.filename or "the lab's cache"),
+            remedy="make room, or set XDG_CACHE_HOME and TMPDIR to another file system",
+        ) from None  # fmt: skip
     finally:
         progress.clear()
         for each, handler in old.items():

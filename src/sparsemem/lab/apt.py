@@ -147,12 +147,18 @@ class Apt:
     def _fetch(self, wanted: Sequence[str], what: str, closure: str | None = None) -> list[Path]:
         with locked("apt", self.say):
             if closure is None:
-                target = self.root / "archives"
-                before = {each.name for each in target.glob("*.deb")}
+                target, incoming = self.root / "archives", self.root / "incoming"
+                incoming.mkdir(exist_ok=True)
                 text = _run(["apt-get", "download", "--print-uris", *wanted], f"finding {what}", self._env())
                 names = [line.split()[1] for line in text.splitlines() if line.startswith("'")]
-                if not set(names) <= before:
-                    self._visible(["apt-get", "download", *wanted], what, cwd=target)
+                if not names:
+                    raise LabError(f"apt does not say where {what} is")
+                if any(not (target / name).exists() for name in names):
+                    self._visible(
+                        ["apt-get", "download", *wanted], what, cwd=incoming
+                    )  # goes on with a part that is there
+                    for name in names:
+                        (incoming / name).replace(target / name)
                 return [target / name for name in names]
             argv = ["apt-get", "install", "-y", "--download-only", "-t", closure, *wanted]
             text = _run([*argv, "--print-uris"], f"finding {what}", self._env())

@@ -101,6 +101,11 @@ class Bench:
         try:
             if self.sections and self.image.vmlinux is not None:
                 seat.reader = SectionReader(self.image.vmlinux, guest.qemu.socket("drgn"))
+            if table.pmem and guest.run("test -d /sys/bus/nd").exit_code:
+                raise LabError(
+                    f"kernel {self.image.name} has no libnvdimm, neither built in nor as a module that the guest has",
+                    remedy="add it with its modules: sparsemem kernels add IMAGE --modules .../lib/modules/RELEASE",
+                )
             command = init_command(table)
             if command is not None:
                 seat.labels = command, guest.run(command)

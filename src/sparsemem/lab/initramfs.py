@@ -95,8 +95,11 @@ def initramfs(image: KernelImage, root: Path, say: Callable[[str], None] | None 
             say(f"packing the guest of {image.name}")
         data = _pack(image, root)
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(data)
-        temporary.rename(path)
+        try:
+            temporary.write_bytes(data)
+            temporary.rename(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return path
 
 

@@ -68,6 +68,7 @@ def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, ac
     return argv
 
 
+_QMP_SECONDS = 30.0
 _PREFIX = "sparsemem-lab-"
 _PR_SET_PDEATHSIG = 1
 
@@ -190,11 +191,12 @@ class Qemu:
         try:
             if self._qmp is None:
                 self._qmp = QEMUMonitorProtocol(self.socket("qmp"))
+                self._qmp.settimeout(_QMP_SECONDS)
                 self._qmp.connect(negotiate=True)
             return self._qmp.cmd(command, **arguments)
         except ExecuteError as error:
             raise LabError(str(error)) from None
-        except (QMPError, OSError, EOFError):
+        except (QMPError, OSError, EOFError, TimeoutError):
             self.alive()
             raise GuestLostError("QEMU does not answer on QMP", self.console()) from None
 

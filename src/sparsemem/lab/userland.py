@@ -28,7 +28,13 @@ def unpack(deb: Path, into: Path) -> None:
     """``dpkg-deb -x``. Raises LabError."""
     done = subprocess.run(["dpkg-deb", "-x", str(deb), str(into)], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
-        raise LabError(f"cannot unpack {deb.name}", why=done.stderr.strip()[:200], remedy=f"remove {deb} and try again")
+        why = done.stderr.strip()[:200]
+        if "No space left" in why:
+            raise LabError(
+                f"no space left to unpack {deb.name}", remedy="make room, or set XDG_CACHE_HOME to another file system"
+            )
+        deb.unlink(missing_ok=True)
+        raise LabError(f"cannot unpack {deb.name}, which was damaged and is removed", why=why, remedy="try again")
 
 
 def userland(say: Callable[[str], None] | None = None) -> Path:

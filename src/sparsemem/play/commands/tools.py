@@ -108,7 +108,9 @@ def _tool(sh: Shell, argv: list[str], io: Streams) -> int:
 
 def _plug(sh: Shell, argv: list[str], io: Streams) -> int:
     _, name, size, *rest = argv
-    places = {key: int(value, 16 if value[:2] == "0x" else 10) for key, _, value in (word.partition("=") for word in rest)}
+    places = {
+        key: int(value, 16 if value[:2] == "0x" else 10) for key, _, value in (word.partition("=") for word in rest)
+    }
     return _hypervisor(
         sh, io,
         lambda board: board.plug(
