@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import time
@@ -18,7 +19,8 @@ _GIB, _MIB = 1 << 30, 1 << 20
 
 
 def run(table: Table, *, quick: bool) -> None:
-    """All parts."""
+    """All parts, with the collector as the command line sets it."""
+    gc.set_threshold(50_000, 50, 100)
     _create_destroy(table, 500 if quick else 10_000)
     _long_list(table, 1_000)
     _info_blocks(table, 1_000)

@@ -67,7 +67,7 @@ def text_lines(verdicts: Sequence[Verdict], benches: Sequence[Bench], *, show_qe
 
 def _details(name: str, verdict: Verdict, show_qemu: bool) -> Iterator[str]:
     yield ""
-    yield f"{name} on {verdict.kernel}: {verdict.outcome}"
+    yield from _wrapped(f"{name} on {verdict.kernel}: {verdict.outcome}", "")
     if show_qemu:
         from sparsemem.lab.qemu import shown
 

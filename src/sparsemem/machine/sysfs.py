@@ -168,8 +168,11 @@ def exists(state: State, path: str) -> bool:
     return (part is not None and part.exists(state, real)) or _below(state, real) is not None
 
 
-def writable(path: str) -> bool:
-    """May root open this attribute for writing, by its name? (One that a device does not have says ENOENT.)"""
+def writable(state: State, path: str) -> bool:
+    """May root open this attribute for writing? By its name, and for libnvdimm by its mode on this device."""
+    found = sysfs_nd.attribute_at(state, path)
+    if found is not None and found[1].store is None:
+        return False
     if sysfs_nd.writable(path):
         return True
     return sysfs_dax.writable(path) or sysfs_memory.writable(path)

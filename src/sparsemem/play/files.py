@@ -204,7 +204,7 @@ class Files:
             raise FileError(13 if sysfs.exists(state, parent) else 2, path)
         if sysfs.is_directory(state, path):
             raise FileError(21, path)
-        if not sysfs.writable(path):
+        if not sysfs.writable(self._state, path):
             raise FileError(13, path)
 
     def truncate(self, path: str) -> None:
@@ -260,7 +260,7 @@ class Files:
         except FileError as error:
             if error.number == 13:
                 return "--w-------"
-        return "-rw-r--r--" if sysfs.writable(path) else "-r--r--r--"
+        return "-rw-r--r--" if sysfs.writable(self._state, path) else "-r--r--r--"
 
     def size(self, path: str) -> int:
         """Bytes of a file or a block device. Raises FileError."""
