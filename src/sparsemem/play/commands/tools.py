@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.kernel.refusal import Refusal
 from sparsemem.machine.sysfs_error import SysfsError
 from sparsemem.play.dimm import PlugError
 from sparsemem.play.files import FileError
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+#: What a tool meets while it tries one driver or file after the other.
+_PROBING = ("driver-match", "sysfs-path")
 _USAGE = 129
 _MOST_ERRNO = 133
 
 
 class _Tree(MachineTree):
-    """Remembers the last refusal: it is the reason when the tool fails."""
+    """Remembers the last refusal, the probe's and not the bus's own: it is the reason when the tool fails."""
 
     def __init__(self, sh: Shell) -> None:
         super().__init__(sh.machine)
@@ -36,8 +39,10 @@ class _Tree(MachineTree):
         try:
             super().write(path, text)
         except SysfsError as error:
-            if error.refusal is not None:
-                self._sh.refusal = error.refusal
+            refusal = error.refusal
+            if refusal is not None and (refusal.rule not in _PROBING or self._sh.refusal is None):
+                cause = refusal.__cause__
+                self._sh.refusal = cause if isinstance(cause, Refusal) else refusal
             raise
 
 
