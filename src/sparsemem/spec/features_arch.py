@@ -52,7 +52,7 @@ class ArchFeatures(HotplugFeatures):
         Era(False),
         Era(True, "5.13", arches=("x86_64", "arm64")),
         Era(True, "6.6", arches=("ppc64",)),
-        Era(True, "6.8", arches=("s390x",)),
+        Era(True, "6.9", arches=("s390x",)),
         Era(True, "6.11", arches=("riscv64",)),
         note="The architecture has ARCH_MHP_MEMMAP_ON_MEMORY_ENABLE.",
     )

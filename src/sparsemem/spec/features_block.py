@@ -22,7 +22,7 @@ class BlockFeatures(ArchFeatures):
         "5.12", "0740a50b9baa", "mm/page_alloc.c: refactor initialization of struct page for holes in memory layout",
         backports={"5.10": "5.10.24"},
         note="Pages behind the last RAM, up to the end of its section, are given to the highest zone of the last node "
-        "(5.10.251 does it; with which 5.10 it began is not confirmed).",
+        "(5.10.251 does it, 5.11.0 does not; with which 5.10 it began is not confirmed).",
     )  # fmt: skip
     removable_always_one: bool = since(
         "5.6.0", "53cdc1cb29e8", "drivers/base/memory.c: indicate all memory blocks as removable",
@@ -38,21 +38,26 @@ class BlockFeatures(ArchFeatures):
         note="How x86 memory_block_size_bytes() chooses on a machine with 64 GiB or more.",
     )
     crash_hotplug: bool = since(
-        "6.12",
-        note="Debian's build has crash_hotplug and the *_offline_page files (seen in the lab: not on 6.1, but on 6.12 "
-        "and 7.2). Mainline has crash_hotplug from 6.6 on.",
+        "6.6",
+        note="There is a crash_hotplug file, and Debian's build has the *_offline_page files, too (seen in the lab: not on "
+        "6.1, but on 6.12 and 7.2).",
     )
     acpi_rescan_retries: bool = since(
-        "6.12",
+        "6.9",
         note="Plugging a DIMM rescans its parent, and tries DIMMs again that were refused (in the lab: not on 6.1).",
     )
     pci_ecam_in_iomem: bool = since(
-        "6.12", note='iomem says "PCI ECAM", before "PCI MMCONFIG" (seen in the lab: 6.1 and 6.12).'
+        "6.8",
+        note='iomem says "PCI ECAM", before "PCI MMCONFIG" (seen in the lab: 6.1 and 6.12; in 6.8.0, not in 6.6.9).',
     )
     pnp_names_in_iomem: bool = since(
-        "7.2", note='iomem names system devices "PNP0C01:00", before "pnp 00:06" (seen in the lab: 6.12 and 7.2).'
+        "7.0", note='iomem names system devices "PNP0C01:00", before "pnp 00:06" (seen in the lab: 6.12 and 7.2).'
     )
-    local_apic_in_iomem: bool = until("6.12", note='iomem has a "Local APIC" line (seen in the lab: 6.1, not 6.12).')
+    local_apic_in_iomem: bool = until(
+        "6.6",
+        note='iomem has a "Local APIC" line (seen in the lab: 6.1, not 6.12); since then the kernel tries to insert the '
+        "address of its mapping, which is no bus address.",
+    )
     auto_online_types: bool = since(
         "5.7", "5f47adf762b7", "mm/memory_hotplug: allow to specify a default online_type",
         note="auto_online_blocks and memhp_default_state= also take online_kernel and online_movable.",

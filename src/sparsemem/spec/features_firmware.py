@@ -17,9 +17,9 @@ class FirmwareFeatures(NdSysfsFeatures):
     max_iores_level: int = choice(
         Era(5),
         Era(8, "7.0", "4326ab1806a5", "resource: Increase MAX_IORES_LEVEL to 8"),
-        note="How deep /proc/iomem indents; what lies deeper prints at this depth (read: 5 in 6.12, 8 in 7.2).",
+        note="How deep /proc/iomem indents; what lies deeper prints at this depth (read: 5 in 6.19.9, 8 in 7.0.0).",
     )
     soft_reserved_deferred: bool = since(
         "7.0", "bc62f5b308cb", "dax/hmem, e820, resource: Defer Soft Reserved insertion until hmem is ready",
-        note="Soft Reserved ranges wait in a tree of their own and do not show in /proc/iomem (read in 7.2).",
+        note="Soft Reserved ranges wait in a tree of their own and do not show in /proc/iomem (read in 7.0.0).",
     )  # fmt: skip

@@ -24,7 +24,7 @@ class FsFeatures(FirmwareFeatures):
     )  # fmt: skip
     dax_blocksize_message: str = choice(
         Era("debug"),
-        Era("device", "5.10", "231609785cbf", "dax: print error message by pr_info() in __generic_fsdax_supported()"),
+        Era("device", "5.9", "231609785cbf", "dax: print error message by pr_info() in __generic_fsdax_supported()"),
         Era("ext4", "5.17", "", "ext4: cleanup the dax handling in ext4_fill_super"),
         note="Who says that blocks smaller than a page cannot do dax: a debug line of dax, its info line, or ext4.",
     )  # fmt: skip
@@ -34,7 +34,7 @@ class FsFeatures(FirmwareFeatures):
         Era("quota", "5.17", "", "ext4: switch to the new mount api"),
         Era("uuid", "6.2", "", "ext4: print file system UUID on mount, remount and unmount"),
         Era("uuid and mode", "6.4"),
-        note="What follows \"mounted filesystem\" (seen in the lab: 5.10, 6.1, 6.12, 7.2; 6.4 could not be confirmed).",
+        note="What follows \"mounted filesystem\" (seen in the lab: 5.10, 6.1, 6.12, 7.2).",
     )  # fmt: skip
     ext4_unmount_message: str = choice(
         Era("none"),
@@ -49,17 +49,17 @@ class FsFeatures(FirmwareFeatures):
     xfs_bigtime: str = choice(
         Era("unknown"),
         Era("experimental", "5.10", "", "xfs: enable big timestamps"),
-        Era("known", "5.13", "", "xfs: drop experimental warnings for bigtime and inobtcount"),
+        Era("known", "5.15", "", "xfs: drop experimental warnings for bigtime and inobtcount"),
         note="What a file system of today's mkfs.xfs (bigtime, inobtcount) is to this kernel: refused, mounted with two warnings, or "
-        "mounted (seen in the lab: 5.10, 6.1; the release between could not be confirmed).",
+        "mounted (seen in the lab: 5.10, 6.1).",
     )  # fmt: skip
     xfs_shows_attr2: bool = until(
         "6.18", "", "xfs: remove deprecated mount options",
-        note="Mounts show attr2 (in 6.12, not in 7.2; the release between could not be confirmed).",
+        note="Mounts show attr2 (in 6.14.0, not in 6.18.2; a report to linux-xfs says that 6.18 took it away).",
     )  # fmt: skip
     xfs_dax_warning: bool = until(
-        "6.9", "", "xfs: drop experimental warning for FSDAX",
-        note="xfs says \"DAX enabled. Warning: EXPERIMENTAL, use at your own risk\".",
+        "6.8", "", "xfs: drop experimental warning for FSDAX",
+        note="xfs says \"DAX enabled. Warning: EXPERIMENTAL, use at your own risk\" (in 6.6.9, not in 6.8.0).",
     )  # fmt: skip
     xfs_dax_reflink: bool = since(
         "6.0", "", "xfs: support CoW in fsdax mode",

@@ -85,5 +85,6 @@ class MemremapFeatures(BlockFeatures):
     )  # fmt: skip
     memory_failure_reads_device_metadata: bool = until(
         "5.12", "34dc45be4563", "mm: fix memory_failure() handling of dax-namespace metadata", bug=19,
+        backports={"5.10": "5.10.35", "5.11": "5.11.4"},
         note="A memory error in the altmap or the info block of a namespace is handled through an uninitialised page.",
     )  # fmt: skip

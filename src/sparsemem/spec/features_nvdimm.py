@@ -52,11 +52,11 @@ class NvdimmFeatures(LabelFeatures):
     )  # fmt: skip
     ppc64_transparent_pud: bool = since(
         "6.6", "27af67f35631", "powerpc/book3s64/mm: enable transparent pud hugepage", arches=("ppc64",),
-        note="The radix MMU maps huge pages of a PUD, and device memory can be aligned to one (in 6.12, not in 6.1).",
+        note="The radix MMU maps huge pages of a PUD, and device memory can be aligned to one (in 6.6.9, not in 6.4.6).",
     )  # fmt: skip
     virtio_pmem_has_node: bool = since(
         "6.3", "", "virtio_pmem: populate numa information",
-        note="Before, its region is on no node (numa_node -1) and its target node is 0. Not in 6.1, in 6.12; it was merged with "
+        note="Before, its region is on no node (numa_node -1) and its target node is 0. Not in 6.2.12, in 6.3.8; it was merged with "
         "the zoned block devices of virtio-blk.",
     )  # fmt: skip
     btt_checks_free_blocks: bool = since(

@@ -91,7 +91,7 @@ class SparseFeatures:
     )  # fmt: skip
     arm64_pfn_valid_false_for_device: bool = until(
         "5.12", "eeb0753ba27b", "arm64/mm: fix pfn_valid() for ZONE_DEVICE based memory", arches=("arm64",),
-        backports={"5.10": "5.10.24", "5.11": "5.11.7"},
+        backports={"5.4": "5.4.120", "5.10": "5.10.24", "5.11": "5.11.7"},
         note="pfn_valid() is false for every device page, since memblock does not know device memory.",
     )  # fmt: skip
     pfn_walk_iterators: bool = since(
@@ -176,7 +176,7 @@ class SparseFeatures:
         Era("everything", "4.0", arches=("ppc64",)),
         Era("everything", "5.9", "1d9cfee7535c",
             "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()", arches=("arm64",)),
-        Era("everything", "6.8", arches=("s390x",)),
+        Era("everything", "6.9", arches=("s390x",)),
         Era("everything", "6.11", arches=("riscv64",)),
         note="Which memmap is taken from the altmap: on x86 that of whole sections; where nothing is, the altmap is "
         "left alone and the memmap is in RAM.",
@@ -206,8 +206,7 @@ class SparseFeatures:
         note="A PMD of the vmemmap that several ranges share is freed when the last of them goes.",
     )  # fmt: skip
     shared_vmemmap_pmd_leaks: bool = until(
-        "5.13", "8d400913c231", "x86/vmemmap: handle unpopulated sub-pmd ranges", first=SUBSECTION_HOTPLUG,
-        arches=("x86_64",), bug=23,
+        "5.13", "8d400913c231", "x86/vmemmap: handle unpopulated sub-pmd ranges", arches=("x86_64",), bug=23,
         note="A PMD of the vmemmap that is not filled by whole sections is never freed (struct page not 64 bytes).",
     )  # fmt: skip
     compound_vmemmap_dedup: bool = since(
@@ -232,7 +231,8 @@ class SparseFeatures:
     )  # fmt: skip
     ppc64_altmap_boundary_off: bool = until(
         "6.5", "6722b2571205", "powerpc/mm/altmap: Fix altmap boundary check", arches=("ppc64",), bug=24,
-        first=Era(True, "5.4", "cf387d9644d8", "libnvdimm/altmap: Track namespace boundaries in altmap"),
-        backports={"5.10": "5.10.190", "5.15": "5.15.126", "6.1": "6.1.45", "6.4": "6.4.10"},
-        note="The test whether a vmemmap page crosses the altmap counts the reserve twice, and refuses what would fit.",
+        first=Era(True, "4.20"),
+        backports={"5.4": "5.4.286", "5.10": "5.10.190", "5.15": "5.15.126", "6.1": "6.1.45", "6.4": "6.4.10"},
+        note="The test whether a freed vmemmap page is the altmap's counts what is allocated twice: a page behind the altmap "
+        "passes for one of it, and later hotplug can fail.",
     )  # fmt: skip
