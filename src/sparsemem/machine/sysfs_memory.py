@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparsemem.kernel import memory_block
 from sparsemem.kernel.iomem_text import format_iomem
+from sparsemem.kernel.kstrtox import kstrtobool, kstrtoull
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import State, Zone
 from sparsemem.machine.sysfs_error import SysfsError
@@ -182,38 +183,23 @@ def show(state: State, path: str) -> str:
 
 def _online_store(state: State, nr: int, text: str) -> None:
     """drivers/base/core.c, ``online_store``: a boolean; the state that it has already is fine."""
-    word = text[:2].lower()
-    if word[:1] in ("1", "y", "t") or word == "on":
+    if kstrtobool(text, "online_store", "block-state-word"):
         memory_block.device_online(state, nr)
-    elif word[:1] in ("0", "n", "f") or word == "of":
-        memory_block.device_offline(state, nr)
     else:
-        raise Refusal(22, "online_store", "block-state-word")
+        memory_block.device_offline(state, nr)
 
 
 def _parameter_store(state: State, name: str, text: str) -> None:
     """The module parameters of mm/memory_hotplug.c that are 0644; one newline at the end is fine."""
-    value: object = None
-    word = text.removesuffix("\n")
-    if name == "online_policy" and word in ("contig-zones", "auto-movable"):
-        value = word
-    elif name == "auto_movable_ratio" and re.fullmatch(r"\+?(0[xX][0-9a-fA-F]+|[0-9]+)", word):
-        digits = word.lstrip("+")
-        octal = digits[0] == "0" and digits[1:2] not in ("x", "X") and len(digits) > 1
-        try:
-            value = int(digits, 8 if octal else 0)
-        except ValueError:
-            value = None
-        if isinstance(value, int) and value >= 1 << 32:
-            raise Refusal(34, "param_set_uint", "block-state-word")
+    value: object = text.removesuffix("\n")
+    if name == "auto_movable_ratio":
+        value = kstrtoull(text, "param_set_uint")
+        if value >= 1 << 32:
+            raise Refusal(34, "param_set_uint", "attribute-syntax")
     elif name == "auto_movable_numa_aware":
-        low = text[:2].lower()
-        if low[:1] in ("1", "y", "t") or low == "on":
-            value = True
-        elif low[:1] in ("0", "n", "f") or low == "of":
-            value = False
-    if value is None:
-        raise Refusal(22, f"set {name}", "block-state-word")
+        value = kstrtobool(text, "param_set_bool")
+    elif value not in ("contig-zones", "auto-movable"):
+        raise Refusal(22, "set_online_policy", "attribute-syntax")
     if state.misc[name] != value:
         state.put(state.misc, name, value)
 

@@ -40,7 +40,7 @@ def _hw_error_scrub_show(state: State, key: str) -> str:
 
 
 def _hw_error_scrub_store(state: State, key: str, word: str) -> None:
-    from sparsemem.kernel.nvdimm.core import kstrtoull
+    from sparsemem.kernel.kstrtox import kstrtoull
 
     value = kstrtoull(word, "hw_error_scrub_store")
     if value > 1:

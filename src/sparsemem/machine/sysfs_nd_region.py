@@ -49,7 +49,7 @@ def _mapping(index: int) -> Attribute:
 
 def _deep_flush_store(state: State, key: str, text: str) -> None:
     """Flush: nothing is buffered in a model. Raises Refusal(EINVAL)."""
-    from sparsemem.kernel.nvdimm.core import kstrtobool
+    from sparsemem.kernel.kstrtox import kstrtobool
 
     if not kstrtobool(text, "deep_flush_store"):
         raise Refusal(22, "deep_flush_store", "attribute-syntax")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sparsemem.kernel.dax.types import KMEM, DaxRange, DaxRegion, DevDax, StaticPagemap
 from sparsemem.kernel.huge_memory import mapped_sizes
+from sparsemem.kernel.kstrtox import kstrtobool, kstrtoint, kstrtoull
 from sparsemem.kernel.memremap import memremap_compat_align
 from sparsemem.kernel.refusal import Refusal
 
@@ -221,7 +222,7 @@ def size_store(state: State, name: str, text: str) -> None:
     Raises Refusal: EINVAL (not a number, not a multiple of the alignment), EBUSY (bound), ENOSPC (more than the region has
     left), ENXIO (the growth is not a multiple of the alignment).
     """
-    size = kstrtoull(text, 0, "size_store")
+    size = kstrtoull(text, "size_store")
     dev = dev_dax_of(state, name)
     if not alloc_is_aligned(state, dev, size):
         raise Refusal(22, "size_store", "dax-alignment")
@@ -288,7 +289,7 @@ def mapping_store(state: State, name: str, text: str) -> None:
     start, dash, end = text.removesuffix("\n").partition("-")
     if not dash:
         raise Refusal(22, "range_parse", "attribute-syntax")
-    first, last = kstrtoull(start, 16, "range_parse"), kstrtoull(end, 16, "range_parse")
+    first, last = kstrtoull(start, "range_parse", 16), kstrtoull(end, "range_parse", 16)
     dev = dev_dax_of(state, name)
     size = (last - first + 1) & ((1 << 64) - 1)
     if not alloc_is_aligned(state, dev, size):
@@ -304,7 +305,7 @@ def mapping_store(state: State, name: str, text: str) -> None:
 def align_store(state: State, name: str, text: str) -> None:
     """Raises Refusal: ENXIO (not a number), EINVAL (not an alignment, or a range that does not fit it), EBUSY (bound)."""
     try:
-        align = kstrtoull(text, 0, "align_store")
+        align = kstrtoull(text, "align_store")
     except Refusal:
         raise Refusal(6, "align_store", "dax-alignment") from None
     if not dax_align_valid(state, align):
@@ -320,44 +321,10 @@ def align_store(state: State, name: str, text: str) -> None:
 
 def memmap_on_memory_store(state: State, name: str, text: str) -> None:
     """v6.8+. Raises Refusal: EINVAL (not a boolean), EOPNOTSUPP (memmap_on_memory is off), EBUSY (bound to kmem)."""
-    word = text[:2].lower()
-    if word[:1] in ("1", "y", "t") or word == "on":
-        value = True
-    elif word[:1] in ("0", "n", "f") or word == "of":
-        value = False
-    else:
-        raise Refusal(22, "memmap_on_memory_store", "attribute-syntax")
+    value = kstrtobool(text, "memmap_on_memory_store")
     dev = dev_dax_of(state, name)
     if value and state.misc.get("memmap_on_memory", "N") == "N":
         raise Refusal(95, "memmap_on_memory_store", "memmap-on-memory-unsupported")
     if dev.memmap_on_memory != value and dev.driver == KMEM:
         raise Refusal(16, "memmap_on_memory_store", "dax-busy")
     put_dev_dax(state, dev._replace(memmap_on_memory=value))
-
-
-# -- numbers as the kernel reads them
-
-
-def kstrtoull(text: str, base: int, function: str) -> int:
-    """An unsigned number: base 0 knows 0x and a leading 0, one newline may follow. Raises Refusal: EINVAL, ERANGE."""
-    digits = text.removesuffix("\n").removeprefix("+").lower()
-    if base in (0, 16) and digits.startswith("0x") and len(digits) > 2:
-        digits, base = digits[2:], 16
-    elif base == 0:
-        base = 8 if digits.startswith("0") else 10
-    allowed = "0123456789abcdef"[:base]
-    if not digits or any(each not in allowed for each in digits):
-        raise Refusal(22, function, "attribute-syntax")
-    value = int(digits, base)
-    if value >= 1 << 64:
-        raise Refusal(34, function, "attribute-syntax")
-    return value
-
-
-def kstrtoint(text: str, function: str) -> int:
-    """A signed 32-bit number. Raises Refusal: EINVAL, ERANGE."""
-    sign = -1 if text.startswith("-") else 1
-    value = sign * kstrtoull(text[1:] if sign < 0 else text, 0, function)
-    if not -(1 << 31) <= value < 1 << 31:
-        raise Refusal(34, function, "attribute-syntax")
-    return value

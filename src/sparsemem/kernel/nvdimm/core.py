@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sparsemem.kernel.kstrtox import kstrtoull
 from sparsemem.kernel.nvdimm.types import NdBtt, NdNamespace, NdPfn, NdRegion, Nvdimm, NvdimmBus
 from sparsemem.kernel.refusal import Refusal
 
@@ -21,8 +22,6 @@ __all__ = [
     "dev_name",
     "dev_printk",
     "ida_get",
-    "kstrtobool",
-    "kstrtoull",
     "namespace_of",
     "nd_size_select_show",
     "nd_size_select_store",
@@ -37,7 +36,6 @@ __all__ = [
 UUID_NULL = "00000000-0000-0000-0000-000000000000"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ANY_UUID = re.compile(r"([0-9a-fA-F]{2}[-:\n]?){16}")
-_NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|[0-9]+)\n?\Z")
 
 
 def bus_of(state: State, name: str) -> NvdimmBus:
@@ -113,36 +111,6 @@ def dev_printk(state: State, level: str, key: str, text: str, *, registered: boo
     line = f"{driver} {dev_name(key)}: {text}"
     state.log(level, line)
     return line
-
-
-def kstrtoull(text: str, function: str) -> int:
-    """A number in C notation, one newline allowed. Raises Refusal: EINVAL, ERANGE (above 64 bits)."""
-    match = _NUMBER.match(text)
-    if match is None:
-        raise Refusal(22, function, "attribute-syntax")
-    digits = match[1]
-    try:
-        value = int(digits, 16 if digits[:2].lower() == "0x" else 8 if digits[0] == "0" else 10)
-    except ValueError:  # 08: not octal
-        raise Refusal(22, function, "attribute-syntax") from None
-    if value >> 64:
-        raise Refusal(34, function, "attribute-syntax")
-    return value
-
-
-def kstrtobool(text: str, function: str) -> bool:
-    """``strtobool``: the first letter decides, or two of on and off. Raises Refusal(EINVAL)."""
-    first, second = text[:1], text[1:2]
-    if first and first in "yYtT1":
-        return True
-    if first and first in "nNfF0":
-        return False
-    if first and first in "oO":
-        if second and second in "nN":
-            return True
-        if second and second in "fF":
-            return False
-    raise Refusal(22, function, "attribute-syntax")
 
 
 def uuid_parse(text: str, function: str = "nd_uuid_store", *, any_form: bool = False) -> str:

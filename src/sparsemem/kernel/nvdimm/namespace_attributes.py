@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.kernel.kstrtox import kstrtobool
 from sparsemem.kernel.nvdimm.core import (
     dev_name,
-    kstrtobool,
     namespace_of,
     nd_size_select_show,
     nd_size_select_store,

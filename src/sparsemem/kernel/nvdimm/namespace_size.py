@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparsemem.kernel.nvdimm.core import kstrtoull, namespace_of, put, region_of
+from sparsemem.kernel.kstrtox import kstrtoull
+from sparsemem.kernel.nvdimm.core import namespace_of, put, region_of
 from sparsemem.kernel.nvdimm.dimm_devs import dpa_align as _dpa_align
 from sparsemem.kernel.nvdimm.dimm_devs import label_id, nvdimm_allocated_dpa, scan_allocate, scan_free, set_dpa, to_ndd
 from sparsemem.kernel.nvdimm.label import nd_pmem_namespace_label_update

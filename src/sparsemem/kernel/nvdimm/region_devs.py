@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparsemem.kernel.nvdimm.core import children_of, dev_printk, kstrtobool, kstrtoull, nvdimm_of, put, region_of
+from sparsemem.kernel.kstrtox import kstrtobool, kstrtoull
+from sparsemem.kernel.nvdimm.core import children_of, dev_printk, nvdimm_of, put, region_of
 from sparsemem.kernel.nvdimm.dimm_devs import nd_pmem_available_dpa, nd_pmem_max_contiguous_dpa, to_ndd
 from sparsemem.kernel.nvdimm.types import Mapping, NdBtt, NdNamespace, NdPfn, NdRegion
 from sparsemem.kernel.refusal import Refusal
