@@ -10,7 +10,7 @@ endif
 BASE := $(firstword $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3))
 SPARSEMEM := $(PYTHON) -m sparsemem
 
-.PHONY: help demo venv test deep check lint types imports bench bench-quick clean
+.PHONY: help demo venv test deep check lint types imports bench bench-quick bench-lab lab clean
 
 help:
 	@echo "demo         this machine's findings and picture, then one layout on two kernels side by side"
@@ -22,6 +22,8 @@ help:
 	@echo "deep         the property tests with many more examples (about half an hour)"
 	@echo "bench        speed: ratios against peers measured in the same run (several minutes; gcc, and spin where installed)"
 	@echo "bench-quick  the same with smaller inputs, under a minute"
+	@echo "lab          the oldest and the newest real kernel in QEMU: five rich scenarios and 200 generated steps (within 15 minutes)"
+	@echo "bench-lab    the lab's figures"
 	@echo "venv         .venv with everything, for working on it"
 
 .venv/core: pyproject.toml
@@ -31,11 +33,11 @@ help:
 
 .venv/dev: .venv/core
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv/bin/python -m pip install --quiet --editable '.[bulk]' --group dev
+	.venv/bin/python -m pip install --quiet --editable '.[bulk,lab]' --group dev
 	touch $@
 
 .venv/bench: .venv/dev
-	.venv/bin/python -m pip install --quiet --editable '.[bulk,numba]' --group bench
+	.venv/bin/python -m pip install --quiet --editable '.[bulk,lab,numba]' --group bench
 	touch $@
 
 venv: .venv/dev .venv/bench
@@ -68,6 +70,15 @@ bench: $(BENCH)
 
 bench-quick: $(BENCH)
 	$(PYTHON) -m bench --quick
+
+bench-lab: $(BENCH)
+	$(PYTHON) -m bench lab
+
+LAB_SCENARIOS := examples/sub_section.toml $(addprefix tests/transcripts_nd/,modes.toml recfg_all.toml daxops_movable.toml) tests/transcripts/plug_mom.toml
+lab: $(DEV)
+	$(SPARSEMEM) verify $(LAB_SCENARIOS) --kernel 5.10 --kernel newest
+	$(SPARSEMEM) fuzz --kernel 5.10 --steps 100 --seed 1
+	$(SPARSEMEM) fuzz --kernel newest --steps 100 --seed 2
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

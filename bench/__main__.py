@@ -14,6 +14,8 @@ from bench.measure import Table, WrongAnswerError
 from bench.peers import compiler
 
 PARTS = ("pfn", "ops", "explore", "engine", "namespaces")
+ASKED = ("lab",)
+"""Parts that run only when they are named."""
 
 
 def main() -> int:
@@ -21,10 +23,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds: under a minute")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to FILE as well")
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"which parts to run, of: {' '.join(PARTS)} (default: all)"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"which parts to run, of: {' '.join(PARTS)} (default: all of these), {' '.join(ASKED)}",
     )
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
+    if unknown := set(options.parts) - {*PARTS, *ASKED}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     parts = options.parts or PARTS
     quick = options.quick
@@ -61,6 +66,11 @@ def main() -> int:
 
             table.heading("Namespaces through the tools")
             namespaces.run(table, quick=quick)
+        if "lab" in parts:
+            from bench import lab
+
+            table.heading("The lab")
+            lab.run(table, quick=quick)
     except WrongAnswerError as error:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1

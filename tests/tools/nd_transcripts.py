@@ -1,6 +1,8 @@
 """Recorded answers of real kernels and ndctl 76.1 (``tests/transcripts_nd``), played on the model: what differs, step by step.
 
-``python -m tests.tools.nd_transcripts [NAME[,NAME]] [KERNEL]`` shows the differences.
+Other releases are in ``tests/transcripts_nd_versions``: NAME@KERNEL+ndctlRELEASE; those that its identical.txt lists are the same as
+what 76.1 answered.
+``python -m tests.tools.nd_transcripts [NAME[,NAME]] [KERNEL[+ndctlRELEASE]]`` shows the differences.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent.parent / "transcripts_nd"
 RECORDED = sorted(path.name.removesuffix(".json") for path in HERE.glob("*@*.json"))
+VERSIONS = HERE.parent / "transcripts_nd_versions"
+IDENTICAL = (VERSIONS / "identical.txt").read_text().split()
+OTHER_RELEASES = sorted(IDENTICAL + [path.name.removesuffix(".json") for path in VERSIONS.glob("*@*.json")])
 INIT = "ndctl disable-region all; ndctl init-labels -f all; ndctl enable-region all"
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
@@ -73,10 +78,16 @@ def _line(line: str) -> str:
     return re.sub(r"Total pages: .*", "Total pages: N", line)
 
 
+def _toml(name: str) -> str:
+    path = HERE / f"{name}.toml"
+    return (path if path.exists() else VERSIONS / path.name).read_text()
+
+
 def scenario_text(name: str) -> tuple[str, list[str]]:
     """The scenario without its steps, and the steps."""
-    table = tomllib.loads((HERE / f"{name}.toml").read_text())
-    text = re.sub(r"(?ms)^steps = \[.*?^\]$", "steps = []", (HERE / f"{name}.toml").read_text())
+    whole = _toml(name)
+    table = tomllib.loads(whole)
+    text = re.sub(r"(?ms)^steps = \[.*?^\]$", "steps = []", whole)
     text = re.sub(r"(?ms)^\[recording\].*|^qemu = .*?$", "", text)
     if not table.get("recording", {}).get("init_labels", True):
         text = text.replace("labels = true", 'labels = "blank"')
@@ -92,26 +103,40 @@ def _virtio_pmem(machine: Machine, size: int, kind: str) -> Operation:
     return Operation("nd_region", (place,), options=options)
 
 
-def board(name: str, version: str) -> tuple[Machine, Player]:
+def board(name: str, version: str, ndctl: tuple[int, ...] = (76,)) -> tuple[Machine, Player]:
     """The machine of a scenario, and somebody at its shell."""
     text, _ = scenario_text(name)
     machine, dimms = set_up(parse_scenario(text, name, HERE), version)
-    for kind, size in re.findall(
-        r"memory-backend-(ram|file),id=vpm\d,[^\"]*?size=(\w+)", (HERE / f"{name}.toml").read_text()
-    ):
+    for kind, size in re.findall(r"memory-backend-(ram|file),id=vpm\d,[^\"]*?size=(\w+)", _toml(name)):
         machine.apply(_virtio_pmem(machine, parse_size(size), kind))
-    return machine, Player(machine, dimms)
+    return machine, Player(machine, dimms, ndctl=ndctl)
+
+
+def parts(recorded: str) -> tuple[str, str, tuple[int, ...]]:
+    """Scenario, kernel and the release of ndctl."""
+    name, _, where = recorded.partition("@")
+    kernel, _, release = where.partition("+ndctl")
+    return name, kernel, (int(release or "76"),)
+
+
+def answers(recorded: str) -> dict[str, Any]:
+    """What was recorded."""
+    path = VERSIONS / f"{recorded}.json"
+    if recorded in IDENTICAL or "+" not in recorded:
+        path = HERE / f"{recorded.partition('+')[0]}.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def differences(recorded: str) -> Iterator[Difference]:
     """Play one recording. Nothing is left out."""
-    name, version = recorded.split("@")
-    real = json.loads((HERE / f"{recorded}.json").read_text())
+    name, version, ndctl = parts(recorded)
+    real = answers(recorded)
     _, written = scenario_text(name)
     steps = real["steps"]
     if steps and steps[0]["command"] == INIT and written[:1] != [INIT]:
         steps = steps[1:]
-    machine, player = board(name, version)
+    machine, player = board(name, version, ndctl)
     ours_name, real_name = Uuids("\n".join(written)), Uuids("\n".join(written))
     results = []
     for number, step in enumerate(steps):
@@ -177,8 +202,8 @@ def main(argv: list[str]) -> None:
     argv = [each for each in argv if each != "-q"]
     names = argv[0].split(",") if argv and argv[0] != "all" else None
     total = 0
-    for recorded in RECORDED:
-        name, version = recorded.split("@")
+    for recorded in RECORDED + OTHER_RELEASES:
+        name, _, version = recorded.partition("@")
         if (names and name not in names) or (argv[1:] and version not in argv[1].split(",")):
             continue
         found = list(differences(recorded))

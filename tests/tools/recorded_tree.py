@@ -43,6 +43,7 @@ class RecordedTree:
 
     live = False
     page_size = 4096
+    kernel = None
 
     def __init__(self, printed: str) -> None:
         self.files: dict[str, str | None] = {}

@@ -21,6 +21,7 @@ class Empty:
 
     live = True
     page_size = 4096
+    kernel = None
 
     def read(self, path: str) -> str:
         raise SysfsError(2, path)

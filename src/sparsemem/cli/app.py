@@ -120,7 +120,9 @@ def _complain(error: SparsememError) -> None:
 
 def run(argv: list[str]) -> int:
     """The exit code of a command line; nothing here ends in a traceback but a bug."""
-    gc.set_threshold(50_000, 50, 100)  # the state is millions of small values without cycles: looking for any costs a quarter
+    gc.set_threshold(
+        50_000, 50, 100
+    )  # the state is millions of small values without cycles: looking for any costs a quarter
     try:
         if "_SPARSEMEM_COMPLETE" in os.environ:
             app.main(argv, prog_name="sparsemem")

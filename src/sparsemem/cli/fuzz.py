@@ -23,7 +23,7 @@ Examples:
   sparsemem fuzz --kernel newest --steps 200 --out found
   sparsemem verify found/6.1-1-1.toml      a difference again
 \b
-Exit codes as for verify: 0 nothing found, 12 a difference, 8 only lost guests.
+Exit codes: 0 nothing found, 12 a difference, 8 only lost guests.
 """
 
 
@@ -87,6 +87,7 @@ def _json(summary: Summary, bench: Bench) -> dict[str, Any]:
         "not_modelled": summary.unmodelled,
         "boots": bench.boots,
         "resets": bench.resets,
+        "not_seen_again": summary.once,
         "findings": [
             {"file": each.path, "seen": each.seen, **each.difference._asdict()} for each in summary.findings.values()
         ],
@@ -100,6 +101,8 @@ def _report(summary: Summary, bench: Bench, seconds: float) -> None:
         click.echo(f"{each.path}: step {each.difference.step}, {each.difference.what}, seen {each.seen} times")
         for line in difference_lines(each.difference):
             click.echo(line)
+    for path in summary.once:
+        click.echo(f"{path}: seen once, and not when it was played again")
     click.echo(
         f"kernel {summary.kernel}, seed {summary.seed}: {summary.steps} steps of {summary.scenarios} scenarios on"
         f" {summary.machines} machines"

@@ -11,7 +11,7 @@ __all__ = ["command"]
 
 _EPILOG = """\b
 Examples:
-  sparsemem kernels fetch 6.1              bookworm's cloud kernel, newest of it
+  sparsemem kernels fetch 6.1              bookworm's cloud kernel, newest
   sparsemem kernels fetch 5.10 newest --debuginfo
   sparsemem kernels fetch 6.1 --renew      a newer one, if there is one
   sparsemem kernels add arch/x86/boot/bzImage --debuginfo vmlinux --name mine

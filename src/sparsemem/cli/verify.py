@@ -27,8 +27,8 @@ Examples:
   sparsemem verify scenario.toml --junit report.xml
   sparsemem verify scenario.toml --qemu       and QEMU's arguments
 \b
-Exit codes: 0 all the same, 12 something differs, 8 a guest was lost, 7 the lab
-cannot (no QEMU, no kernel, no space), 6 the model cannot tell.
+Exit codes: 0 all the same, 12 something differs, 8 a guest was lost,
+7 the lab cannot (no QEMU, no kernel, no space), 6 the model cannot tell.
 """
 
 
@@ -70,7 +70,18 @@ def command(
                 progress.say(f"kernel {name}: {error}")
                 failed = failed or error.exit_code
         for bench in benches:
-            verdicts += _run(loaded, bench, progress, record)
+            try:
+                _run(loaded, bench, progress, record, verdicts)
+            except KeyboardInterrupt:
+                progress.clear()
+                for line in text_lines(verdicts, benches, show_qemu=show_qemu):
+                    click.echo(line, err=True)
+                raise
+            except SparsememError as error:
+                if not keep_going:
+                    raise
+                progress.say(f"kernel {bench.image.name}: {error}")
+                failed = failed or error.exit_code
             bench.close()
         progress.clear()
         order = {path: index for index, path in enumerate(scenarios)}
@@ -103,8 +114,8 @@ def _load(paths: tuple[str, ...], progress: Progress, keep_going: bool) -> tuple
     return found, [], failed
 
 
-def _run(loaded: list[Scenario], bench: Bench, progress: Progress, record: bool) -> list[Verdict]:
-    """Those of one machine after each other, so that one boot serves them."""
+def _run(loaded: list[Scenario], bench: Bench, progress: Progress, record: bool, verdicts: list[Verdict]) -> None:
+    """Those of one machine after each other, so that one boot serves them. Each verdict is added as it comes."""
     from sparsemem.lab.verify import verify
 
     groups: dict[object, list[Scenario]] = {}
@@ -129,12 +140,12 @@ def _run(loaded: list[Scenario], bench: Bench, progress: Progress, record: bool)
             verdict = verify(scenario, bench, record=record, watch=watch, again=index + 1 < len(group))
             steps += verdict.steps
             found.append(verdict)
+            verdicts.append(verdict)
             if record and verdict.transcript is not None and verdict.outcome != "lost":
                 from sparsemem.lab.transcript import write_transcript
 
                 series = ".".join(bench.image.version.split(".")[:2])
                 write_transcript(f"{scenario.name.removesuffix('.toml')}@{series}.json", verdict.transcript)
-    return found
 
 
 def _write(path: str, text: str) -> None:

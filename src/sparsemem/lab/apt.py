@@ -6,25 +6,31 @@ verifies signatures and checksums, and goes on with a download that was interrup
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sparsemem.lab.cache import cache_dir, locked
+from sparsemem.lab.cache import cache_dir, free_space, locked
 from sparsemem.lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Apt", "Candidate", "newest"]
 
 SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports", "sid")
 _NO_SECURITY = {"sid", "trixie-backports"}
 _FRESH = 12 * 3600
+_INDEXES = 500 << 20
+_STALL = 90.0
 
 
 class Candidate(NamedTuple):
@@ -34,18 +40,70 @@ class Candidate(NamedTuple):
     version: str
 
 
-def _run(argv: Sequence[str], what: str, env: dict[str, str] | None = None) -> str:
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
-    except FileNotFoundError:
+def _run(
+    argv: Sequence[str], what: str, env: dict[str, str] | None = None, *, grows: Path | None = None,
+    cwd: Path | None = None, visible: bool = False,
+) -> str:  # fmt: skip
+    """What it prints. It is ended when ``grows`` has not changed its size for a while (apt waits for ever on a full disk)."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            child = subprocess.Popen(  # noqa: S603
+                argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sys.stderr if visible else out, stderr=err,
+                start_new_session=True,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise LabError(
+                f"{what} needs {argv[0]}, which is not here",
+                remedy="run it on Debian or Ubuntu, or add a kernel of your own: sparsemem kernels add IMAGE",
+            ) from None
+        try:
+            stalled = _watch(child, grows)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # apt's methods, too
+            child.wait()
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    if stalled:
         raise LabError(
-            f"{what} needs {argv[0]}, which is not here",
-            remedy="run it on Debian or Ubuntu, or add a kernel of your own: sparsemem kernels add IMAGE",
-        ) from None
-    if done.returncode:
-        words = [line for line in (done.stderr or done.stdout).splitlines() if line.startswith(("E:", "Err:"))]
-        raise LabError(f"{what} failed: {' '.join(argv)}", why="; ".join(words[:3]) or f"exit {done.returncode}")
-    return done.stdout
+            f"{what} stood still for {_STALL:.0f} s and was ended",
+            remedy="is there room, and a network? Then try again",
+        )
+    if child.returncode:
+        words = [line for line in (texts[1] or texts[0]).splitlines() if line.startswith(("E:", "Err:"))]
+        gone = any("404" in word for word in words)
+        raise LabError(
+            f"{what} failed", why="; ".join(words[:3]) or f"{argv[0]}: exit {child.returncode}",
+            remedy="the mirror has it no more: read the index again with kernels fetch --renew" if gone
+            else "try again: what was fetched is kept",
+        )  # fmt: skip
+    return texts[0]
+
+
+def _watch(child: subprocess.Popen[bytes], grows: Path | None) -> bool:
+    """Wait for it to end. Whether it did not, and stood still."""
+    size, since = -1, time.monotonic()
+    while True:
+        try:
+            child.wait(0.2 if grows is None or size >= 0 else 0.01)
+        except subprocess.TimeoutExpired:
+            now = 0 if grows is None else sum(each.stat().st_blocks for each in _files(grows))
+            if now != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > _STALL:
+                return True
+        else:
+            return False
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for top, _, names in os.walk(root):
+        for name in names:
+            path = Path(top, name)
+            if path.exists():
+                yield path
 
 
 def newest(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -72,7 +130,7 @@ class Apt:
         self.say = say or (lambda text: None)
 
     def _config(self) -> Path:
-        for part in ("lists/partial", "archives/partial", "etc"):
+        for part in ("lists/partial", "archives/partial", "incoming", "etc"):
             (self.root / part).mkdir(parents=True, exist_ok=True)
         (self.root / "status").touch()
         config = self.root / "apt.conf"
@@ -117,11 +175,12 @@ class Apt:
         with locked("apt", self.say):
             self._config()
             stamp = self.root / "updated"
-            if not force and stamp.exists() and stamp.stat().st_mtime > _now() - _FRESH:
+            if not force and stamp.exists() and stamp.stat().st_mtime > time.time() - _FRESH:
                 return
             self.say("reading the package indexes")
+            free_space(self.root, _INDEXES, "the package indexes")
             self._sources()
-            _run(["apt-get", "update", "-q"], "reading the package indexes", self._env())
+            _run(["apt-get", "update", "-q"], "reading the package indexes", self._env(), grows=self.root)
             stamp.touch()
 
     def search(self, pattern: str) -> list[Candidate]:
@@ -148,7 +207,7 @@ class Apt:
         with locked("apt", self.say):
             if closure is None:
                 target, incoming = self.root / "archives", self.root / "incoming"
-                incoming.mkdir(exist_ok=True)
+                incoming.mkdir(parents=True, exist_ok=True)
                 text = _run(["apt-get", "download", "--print-uris", *wanted], f"finding {what}", self._env())
                 names = [line.split()[1] for line in text.splitlines() if line.startswith("'")]
                 if not names:
@@ -173,20 +232,6 @@ class Apt:
     def _visible(self, argv: Sequence[str], what: str, cwd: Path | None = None) -> None:
         """Run it so that apt's own progress is seen on a terminal."""
         self.say(f"fetching {what}")
-        quiet = [] if sys.stderr.isatty() else ["-q"]
-        done = subprocess.run(  # noqa: S603
-            [argv[0], *quiet, *argv[1:]], env=self._env(), cwd=cwd, check=False, stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            words = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-            raise LabError(
-                f"fetching {what} failed", why="; ".join(words[:3]) or f"exit {done.returncode}",
-                remedy="try again: what was fetched is kept",
-            )  # fmt: skip
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
+        live = sys.stderr.isatty()
+        quiet = [] if live else ["-q"]
+        _run([argv[0], *quiet, *argv[1:]], f"fetching {what}", self._env(), grows=self.root, cwd=cwd, visible=live)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Summary", "fuzz", "signature"]
 
-_PER_MACHINE = 6
+_PER_MACHINE = 4
 _LENGTH = 12
 
 
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run of ``fuzz`` came to."""
+    """What a run of ``fuzz`` came to. ``once``: files of differences that did not come again."""
 
     kernel: str
     seed: int
@@ -49,6 +49,7 @@ class Summary:
     machines: int = 0
     excused: int = 0
     unmodelled: int = 0
+    once: list[str] = field(default_factory=list)
     seconds: float = 0.0
     comparing_seconds: float = 0.0
     findings: dict[str, Finding] = field(default_factory=dict)
@@ -120,13 +121,14 @@ def _one(
         return
     tell(summary, f"shrinking: {key}")
     finding = _shrunk(bench, scenario, verdict, key, summary, out, tell)
-    summary.findings[key] = finding
+    if finding is not None:
+        summary.findings[key] = finding
 
 
 def _shrunk(
     bench: Bench, scenario: Scenario, verdict: Verdict, key: str, summary: Summary, out: Path,
     tell: Callable[[Summary, str], None],
-) -> Finding:  # fmt: skip
+) -> Finding | None:  # fmt: skip
     kind = key.partition("|")[0]
     best: list[Verdict] = [verdict]
 
@@ -140,17 +142,21 @@ def _shrunk(
 
     last = verdict.counted[0].step if verdict.counted else min(verdict.steps + 1, len(scenario.steps))
     scenario = replace(scenario, steps=scenario.steps[:last])
-    if shows(scenario):
-        shorter = fewest(scenario.steps, lambda steps: shows(replace(scenario, steps=steps)))
-        scenario = replace(scenario, steps=shorter)
+    if not shows(scenario):
+        path = out / f"{summary.kernel}-{summary.seed}-once-{len(summary.once) + 1}.toml"
+        _write(path, scenario, verdict, summary)
+        summary.once.append(str(path))
+        return None
+    shorter = fewest(scenario.steps, lambda steps: shows(replace(scenario, steps=steps)))
+    scenario = replace(scenario, steps=shorter)
 
-        def machine_shows(table: MachineTable) -> bool:
-            try:
-                return shows(replace(scenario, machine=table))
-            except SparsememError:
-                return False
+    def machine_shows(table: MachineTable) -> bool:
+        try:
+            return shows(replace(scenario, machine=table))
+        except SparsememError:
+            return False
 
-        scenario = replace(scenario, machine=simplest(scenario.machine, machine_shows))
+    scenario = replace(scenario, machine=simplest(scenario.machine, machine_shows))
     final = best[-1]
     path = out / f"{summary.kernel}-{summary.seed}-{len(summary.findings) + 1}.toml"
     _write(path, scenario, final, summary)

@@ -228,7 +228,7 @@ class _Drawer:
             return "umount /mnt"
         device = self.rng.choice(devices)
         options = self.rng.choice((" -o dax", " -o dax", ""))
-        return f"mkfs.ext4 -q -b 4096 /dev/{device} && mount{options} /dev/{device} /mnt"
+        return f"mkfs.ext4 -q -b 4096 /dev/{device} && mount -t ext4{options} /dev/{device} /mnt"
 
     def _policy(self) -> str:
         return f"echo {self.rng.choice(('online', 'offline', 'online_movable', 'online_kernel'))} > {_BLOCKS}/auto_online_blocks"

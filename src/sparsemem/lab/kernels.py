@@ -224,9 +224,10 @@ def _debuginfo(apt: Apt, image: KernelImage, say: Callable[[str], None]) -> None
 
 def add(image: str, debuginfo: str | None = None, name: str | None = None, modules: str | None = None) -> KernelImage:
     """A kernel of one's own: a bzImage, its vmlinux, its modules directory (``lib/modules/RELEASE``); built-in drivers need none."""
-    release = _release(Path(image))
+    banner = _banner(Path(image))
+    release = banner.partition(" ")[0]
     name = name or release
-    match = re.match(r"\d+\.\d+(\.\d+)?(-rc\d+)?", release)
+    match = re.search(r"Debian (\d+\.\d+\.\d+)", banner) or re.match(r"(\d+\.\d+(\.\d+)?(-rc\d+)?)", release)
     if match is None or not re.fullmatch(r"[\w.+~-]+", name):
         raise UsageError(f"not a name for a kernel: {name!r}", where=image)
     with locked("kernels"), in_place(_kernels() / name) as work:
@@ -242,7 +243,7 @@ def add(image: str, debuginfo: str | None = None, name: str | None = None, modul
                 )
             (work / "modules" / release).mkdir(parents=True)
             _copy_modules(tree, work)
-        told = {"version": match[0], "release": release, "package": f"added from {os.path.abspath(image)}"}
+        told = {"version": match[1], "release": release, "package": f"added from {os.path.abspath(image)}"}
         (work / "kernel.json").write_text(json.dumps(told, indent=2) + "\n")
     found = _load(_kernels() / name)
     assert found is not None
@@ -260,8 +261,8 @@ def _check_elf(path: Path) -> None:
         raise UnreadableError(f"cannot read it: {error.strerror}", where=str(path)) from None
 
 
-def _release(path: Path) -> str:
-    """The release in the boot header of a bzImage (the setup header's ``kernel_version`` pointer)."""
+def _banner(path: Path) -> str:
+    """Release and build in the boot header of a bzImage (the setup header's ``kernel_version`` pointer)."""
     try:
         with path.open("rb") as file:
             head = file.read(0x8000)
@@ -270,7 +271,7 @@ def _release(path: Path) -> str:
     if head[0x202:0x206] != b"HdrS":
         raise UsageError("not an x86 kernel image (bzImage)", where=str(path), remedy="give arch/x86/boot/bzImage")
     at = int.from_bytes(head[0x20E:0x210], "little") + 0x200
-    return head[at : at + 256].partition(b"\0")[0].partition(b" ")[0].decode("ascii", "replace")
+    return head[at : at + 256].partition(b"\0")[0].decode("ascii", "replace")
 
 
 def remove(name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import NotModelledError, SparsememError
-from sparsemem.lab.compare import Difference, Uuids, compare_answers, compare_observations
+from sparsemem.lab.compare import NUMBERS, Difference, Uuids, compare_answers, compare_observations
 from sparsemem.lab.errors import GuestLostError, RefusedByQemuError
 from sparsemem.lab.observe import Observation, of_guest, of_model
 from sparsemem.lab.transcript import Recorder, refused_document
@@ -146,8 +146,8 @@ class _Run:
             found = list(compare_answers(number, answer, model, uuids))
             found += compare_observations(number, text, seen, of_model(player), uuids)
             excuse = _excuse(model, answer.exit_code, answer.stdout) if found else ""
-            verdict.differences += [each._replace(excuse=excuse) for each in found]
-            if excuse:
+            verdict.differences += [each._replace(excuse=excuse) for each in found] if excuse else found
+            if excuse or any(each.excuse == NUMBERS for each in found):
                 break  # from here on the two are different machines
         if recorder is not None:
             recorder.end(seen)

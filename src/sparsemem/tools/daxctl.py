@@ -13,6 +13,7 @@ from sparsemem.tools.files import Files
 from sparsemem.tools.json_out import display_array
 from sparsemem.tools.libdaxctl import Context
 from sparsemem.tools.options import parse_options, usage_with_options
+from sparsemem.tools.releases import version_text
 from sparsemem.tools.result import Console, ToolExit, ToolResult, strerror
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _run(ctx: Context, words: list[str], files: Files) -> int:
 
 def _simple(ctx: Context, name: str, rest: list[str]) -> int:
     if name == "version":
-        ctx.console.out(("76.1" if ctx.version == (76,) else ".".join(map(str, ctx.version))) + "\n")
+        ctx.console.out(version_text(ctx.version) + "\n")
     elif name == "help" and not rest:
         ctx.console.out(f"\n usage: {_USAGE}\n\n\n {_MORE}\n\n")
     elif name == "help":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.tools.daxctl_features import daxctl_features
 from sparsemem.tools.json_out import hex_value, size_value
+from sparsemem.tools.releases import known
 
 if TYPE_CHECKING:
     from sparsemem.tools.libdaxctl import Device, Region
@@ -34,9 +35,15 @@ def device_json(dev: Device, flags: Flags) -> Json:
     if dev.align > 0 and daxctl_features(dev.ctx.version).align:
         found["align"] = _size(dev.align, flags)
     found["mode"] = "devdax" if memory is None else "system-ram"
+    if dev.mode() == "famfs" and known(
+        daxctl_features(dev.ctx.version).famfs, "a device of fsdev_dax is of mode famfs"
+    ):
+        found["mode"] = "famfs"
     if memory is not None and dev.resource:
-        found["online_memblocks"] = memory.num_online()
-        found["total_memblocks"] = memory.num_sections()
+        if daxctl_features(dev.ctx.version).memblock_counts:
+            total = memory.num_sections()
+            found["online_memblocks"] = memory.num_online()
+            found["total_memblocks"] = total
         movable = memory.is_movable()
         if movable >= 0:
             found["movable"] = bool(movable)

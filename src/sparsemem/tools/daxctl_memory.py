@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.tools.releases import known
 from sparsemem.tools.result import strerror
 
 if TYPE_CHECKING:
     from sparsemem.tools.daxctl_params import Run
-    from sparsemem.tools.libdaxctl import Device
+    from sparsemem.tools.libdaxctl import Device, Memory
 
 __all__ = ["dev_offline_memory", "dev_online_memory", "reconfigure_mode"]
 
@@ -24,13 +25,33 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
+def _online(run: Run, dev: Device, memory: Memory) -> int:
+    """How many blocks are online, or a negative errno."""
+    on = memory.num_online()
+    if on < 0:
+        run.say(f"{dev.name}: failed to determine online state: {strerror(on)}")
+    return on
+
+
+def _count(run: Run, dev: Device, memory: Memory) -> tuple[int, int, int]:
+    """How many blocks there are, how many are online, and a negative errno where that cannot be told."""
+    total = memory.num_sections()
+    if total < 0:
+        run.say(f"{dev.name}: failed to get number of memory sections")
+        return 0, 0, total
+    on = _online(run, dev, memory)
+    return total, on, min(on, 0)
+
+
 def dev_online_memory(run: Run, dev: Device) -> int:
     """0, 1 when all was online already, or a negative errno."""
     memory = dev.memory()
     if memory is None:
         run.say(f"{dev.name}: failed to get the memory object")
         return -6
-    total, on = memory.num_sections(), memory.num_online()
+    total, on, rc = _count(run, dev, memory)
+    if rc < 0:
+        return rc
     if on and run.features.warns_of_races:
         run.say(_RACE.format(dev.name))
     if on == total:
@@ -52,7 +73,9 @@ def dev_online_memory(run: Run, dev: Device) -> int:
         return rc
     if run.on("verbose"):
         run.say(f"{dev.name}: {rc} memory section{_s(rc)} onlined")
-    on = memory.num_online()
+    on = _online(run, dev, memory)
+    if on < 0:
+        return on
     if on < total:
         run.say(f"{dev.name}: failed to online {total - on} memory sections")
         return -6
@@ -65,7 +88,9 @@ def dev_offline_memory(run: Run, dev: Device) -> int:
     if memory is None:
         run.say(f"{dev.name}: failed to get the memory object")
         return -6
-    total, on = memory.num_sections(), memory.num_online()
+    total, on, rc = _count(run, dev, memory)
+    if rc < 0:
+        return rc
     off = total - on
     if off == total:
         run.say(f"{dev.name}: all memory sections ({off}) already offline")
@@ -78,7 +103,9 @@ def dev_offline_memory(run: Run, dev: Device) -> int:
         return rc
     if run.on("verbose"):
         run.say(f"{dev.name}: {rc} memory section{_s(rc)} offlined")
-    on = memory.num_online()
+    on = _online(run, dev, memory)
+    if on < 0:
+        return on
     if on:
         run.say(f"{dev.name}: failed to offline {on} memory sections")
         return -6
@@ -87,7 +114,11 @@ def dev_offline_memory(run: Run, dev: Device) -> int:
 
 def reconfigure_mode(run: Run, dev: Device) -> int:
     """Switch modes: 0 or 1 (it was there already), or a negative errno."""
-    return (_to_system_ram if run.mode == "system-ram" else _to_devdax)(run, dev)
+    return {"system-ram": _to_system_ram, "devdax": _to_devdax, "famfs": _to_famfs}[run.mode](run, dev)
+
+
+def _knows_famfs(run: Run) -> bool:
+    return known(run.features.famfs, "what reconfigure-device does with a device that is in the mode already")
 
 
 def _disable(run: Run, dev: Device) -> int:
@@ -106,7 +137,8 @@ def _to_system_ram(run: Run, dev: Device) -> int:
     already = False
     if dev.driver() is not None:
         if dev.memory() is not None:
-            run.say(f"{dev.name} was already in system-ram mode")
+            if not _knows_famfs(run):
+                run.say(f"{dev.name} was already in system-ram mode")
             already = True
         elif (rc := _disable(run, dev)) < 0:
             return rc
@@ -118,12 +150,17 @@ def _to_system_ram(run: Run, dev: Device) -> int:
 def _to_devdax(run: Run, dev: Device) -> int:
     if dev.driver() is not None:
         memory = dev.memory()
+        if memory is None and _knows_famfs(run):
+            rc = _disable(run, dev)
+            return rc or dev.enable("devdax")
         if memory is None:
             run.say(f"{dev.name} was already in devdax mode")
             return 1
         if run.on("force") and (rc := dev_offline_memory(run, dev)) < 0:
             return rc
-        on = memory.num_online()
+        on = _online(run, dev, memory)
+        if on < 0:
+            return on
         if on:
             if run.on("verbose"):
                 run.say(f"{dev.name}: found {on} memory sections online")
@@ -132,3 +169,13 @@ def _to_devdax(run: Run, dev: Device) -> int:
         if rc := _disable(run, dev):
             return rc
     return dev.enable("devdax")
+
+
+def _to_famfs(run: Run, dev: Device) -> int:
+    mode = dev.mode()
+    if mode == "system-ram":
+        run.say(f"{dev.name} is in system-ram mode; must be in devdax mode to convert to famfs")
+        return -22
+    if mode is not None and (rc := _disable(run, dev)):
+        return rc
+    return dev.enable("famfs")

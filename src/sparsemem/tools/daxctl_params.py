@@ -10,6 +10,7 @@ from sparsemem.errors import NotModelledError
 from sparsemem.tools.daxctl_features import DaxctlFeatures, daxctl_features
 from sparsemem.tools.libdaxctl import Context
 from sparsemem.tools.options import Option, parse_options, parse_size64, usage_with_options
+from sparsemem.tools.releases import known
 from sparsemem.tools.result import ToolExit, strerror
 
 if TYPE_CHECKING:
@@ -195,7 +196,9 @@ def parse_device_options(ctx: Context, name: str, argv: Sequence[str], files: Fi
     for word in rest[0 if name == "create-device" and features.create_takes_no_words else 1 :]:
         run.say(f'unknown extra parameter "{word}"')
         wrong = True
-    device = rest[0].rpartition("/")[2] if rest else None
+    device = rest[0] if rest else None
+    if device is not None and features.device_paths:
+        device = device.rpartition("/")[2]
     if not wrong:
         ctx.verbose = run.on("verbose")
         if device is not None and run.on("check_config"):
@@ -237,9 +240,12 @@ def _settings(run: Run, files: Files) -> bool:
             run.say(f"error: a {wanted} option is required")
             return True
         if size is None and align is None:
-            run.mode = mode if mode in ("system-ram", "devdax") else ""
-            if run.mode == "devdax" and run.on("no_online"):
-                run.say("--no-online is incompatible with --mode=devdax")
+            modes = ["system-ram", "devdax"]
+            if mode == "famfs" and known(run.features.famfs, "there is a mode famfs"):
+                modes.append(mode)
+            run.mode = mode if mode in modes else ""
+            if run.mode in ("devdax", "famfs") and run.on("no_online"):
+                run.say(f"--no-online is incompatible with --mode={run.mode}")
                 return True
     if run.name == "create-device" and run.text("input") is not None:
         if not _device_file(run, files):

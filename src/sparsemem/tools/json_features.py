@@ -27,6 +27,7 @@ _SINCE: dict[str, tuple[int, str]] = {
     "target_node": (68, "ef7e15a"),
     "zero_says_why": (68, "a24b90c"),
     "labels_one_object": (70, "68d4121"),
+    "label_index_size": (72, "7e98977"),
     "unsigned": (73, "691cd24"),
     "warns_of_nothing": (73, "91f78bb"),
     "hex_64_bits": (79, "731ca1f"),
@@ -65,6 +66,8 @@ class JsonFeatures(NamedTuple):
     zero_says_why: bool
     labels_one_object: bool
     """read-labels shows one DIMM without its array on a terminal."""
+    label_index_size: bool
+    """read-labels -j knows how large an index block is; before, it took 256 bytes for it (so in areas of 128 KiB)."""
     unsigned: bool
     """Numbers of 64 bits are unsigned; before, large ones came out negative."""
     warns_of_nothing: bool

@@ -16,6 +16,8 @@ __all__ = ["Raw", "display_array", "hex_value", "human_size", "no_devices", "pre
 
 _ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 47: "\\/", 92: "\\\\"}
 _ESCAPES.update({code: f"\\u{code:04x}" for code in range(32) if code not in _ESCAPES})
+_COMPACT = 81
+"""json-c 0.18 and 0.19, those of trixie and sid, write nothing into an empty array; 0.15 and 0.16 (bullseye, bookworm) a newline."""
 _KIB, _MIB, _GIB, _TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
 
@@ -69,7 +71,7 @@ def _scalar(value: Json) -> str:
     raise TypeError(value)
 
 
-def _write(value: Json, depth: int, parts: list[str]) -> None:
+def _write(value: Json, depth: int, parts: list[str], compact: bool) -> None:
     if isinstance(value, (str, int, Raw)):
         parts.append(_scalar(value))
         return
@@ -77,6 +79,9 @@ def _write(value: Json, depth: int, parts: list[str]) -> None:
     is_object = hasattr(value, "items")
     items = list(value.items()) if is_object else [(None, each) for each in value]  # type: ignore[union-attr]
     parts.append("{" if is_object else "[")
+    if compact and not items:
+        parts.append("}" if is_object else "]")
+        return
     first = True
     for key, each in items:
         parts.append("\n" if first else ",\n")
@@ -84,23 +89,23 @@ def _write(value: Json, depth: int, parts: list[str]) -> None:
         parts.append(inner)
         if key is not None:
             parts.append(_scalar(key) + ":")
-        _write(each, depth + 1, parts)
+        _write(each, depth + 1, parts, compact)
     parts.append("\n" + "  " * depth)
     parts.append("}" if is_object else "]")
 
 
-def pretty(value: Json) -> str:
-    """The text, without a newline at its end."""
+def pretty(value: Json, version: tuple[int, ...] = (76,)) -> str:
+    """The text, without a newline at its end. ``version``: the ndctl that it is for; with 81 came json-c 0.18."""
     parts: list[str] = []
-    _write(value, 0, parts)
+    _write(value, 0, parts, version[0] >= _COMPACT)
     return "".join(parts)
 
 
-def display_array(array: Sequence[Json], *, human: bool) -> str:
+def display_array(array: Sequence[Json], *, human: bool, version: tuple[int, ...] = (76,)) -> str:
     """``util_display_json_array``: for people, one element is shown without its array, and none not at all."""
     if len(array) > 1 or not human:
-        return pretty(array) + "\n"
-    return pretty(array[0]) + "\n" if array else ""
+        return pretty(array, version) + "\n"
+    return pretty(array[0], version) + "\n" if array else ""
 
 
 def no_devices(console: Console) -> None:

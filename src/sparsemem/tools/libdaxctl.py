@@ -9,11 +9,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparsemem.errors import NotModelledError
+from sparsemem.machine.kernfs import readdir_order
 from sparsemem.machine.sysfs_error import SysfsError
 from sparsemem.tools.daxctl_features import daxctl_features
+from sparsemem.tools.releases import debug_built, hints_at_root
 from sparsemem.tools.result import strerror
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sparsemem.tools.result import Console
     from sparsemem.tools.tree import Tree
 
@@ -25,7 +30,7 @@ _CLASS = "/sys/class/dax"
 _MEMORY = "/sys/devices/system/memory"
 _NOT_OPENED = (2, 13, 21)
 _NAME = re.compile(r"dax(\d+)\.(\d+)")
-MODES = {"devdax": "device_dax", "system-ram": "kmem"}
+MODES = {"devdax": "device_dax", "system-ram": "kmem", "famfs": "fsdev_dax"}
 _ZONES = {"Movable": "online_movable", "Normal": "online"}
 
 
@@ -39,9 +44,14 @@ class Context:
     verbose: bool = False
     _regions: list[Region] | None = None
 
+    @property
+    def telling(self) -> bool:
+        """Lines at LOG_DEBUG are shown."""
+        return self.verbose and debug_built(self.version)
+
     def dbg(self, function: str, text: str) -> None:
         """A line at LOG_DEBUG."""
-        if self.verbose:
+        if self.telling:
             self.console.library("libdaxctl", function, text)
 
     def err(self, function: str, text: str) -> None:
@@ -52,7 +62,7 @@ class Context:
             return self.tree.read(path).removesuffix("\n")
         except SysfsError as refused:
             doing = "open" if refused.number in _NOT_OPENED else "read"
-            self.dbg("__sysfs_read_attr", f"failed to {doing} {path}: {strerror(refused.number)}")
+            self._refused("__sysfs_read_attr", f"failed to {doing} {path}", refused.number, hints=doing == "open")
             return None
 
     def write(self, path: str, text: str, *, quiet: bool = False) -> int:
@@ -60,11 +70,15 @@ class Context:
             self.tree.write(path, text)
         except SysfsError as refused:
             if refused.number in _NOT_OPENED:
-                self.dbg("write_attr", f"failed to open {path}: {strerror(refused.number)}")
+                self._refused("write_attr", f"failed to open {path}", refused.number)
             elif not quiet:
-                self.dbg("write_attr", f"failed to write {text} to {path}: {strerror(refused.number)}")
+                self._refused("write_attr", f"failed to write {text} to {path}", refused.number)
             return -refused.number
         return 0
+
+    def _refused(self, function: str, problem: str, number: int, *, hints: bool = True) -> None:
+        hints = hints and number in (1, 13) and hints_at_root(self.version)
+        self.console.refused("libdaxctl", function, problem, number, show=self.telling, hints=hints)
 
     def link(self, path: str) -> str | None:
         return None if self.tree.readlink(path) is None else self.tree.realpath(path)
@@ -79,7 +93,7 @@ class Context:
         return self._regions
 
     def _find_regions(self) -> list[Region]:
-        if self.verbose and not self.tree.exists(_CLASS):
+        if self.telling and not self.tree.exists(_CLASS):
             self.dbg("__dax_regions_init", f"no dax regions found via: {_CLASS}")
         found: dict[str, Region] = {}
         for name in self.names(_DEVICES):
@@ -115,7 +129,7 @@ class Region:
         """Look for devices, again: those that are known stay as they were read."""
         ctx, start, known = self.ctx, f"dax{self.id}.", self._known
         assert known is not None
-        if ctx.verbose:
+        if ctx.telling:
             ctx.dbg("__sysfs_device_parse", f"base: '{self.path}/dax' dev: '{start}'")
             if not ctx.tree.exists(f"{self.path}/dax"):
                 ctx.dbg("__sysfs_device_parse", f'no "{start}" devices found')
@@ -160,6 +174,10 @@ class Device:
         target = self.ctx.link(f"{self.path}/driver")
         return None if target is None else target.rpartition("/")[2]
 
+    def mode(self) -> str | None:
+        """``daxctl_dev_get_mode``: None without a driver, or with another."""
+        return next((mode for mode, driver in MODES.items() if driver == self.driver()), None)
+
     def memory(self) -> Memory | None:
         """Not None while the device is in system-ram mode."""
         return Memory(self) if self.driver() == MODES["system-ram"] else None
@@ -171,6 +189,8 @@ class Device:
             return 0
         ctx = self.ctx
         ctx.dbg("daxctl_insert_kmod_for_mode", f"{self.name} inserting module: {driver}")
+        if mode == "famfs":
+            return self._no_famfs(driver)
         ctx.write(f"{_DRIVERS}/{driver}/new_id", self.name, quiet=True)
         rc = ctx.write(f"{_DRIVERS}/{driver}/bind", self.name, quiet=True)
         if rc:
@@ -182,6 +202,17 @@ class Device:
             self.region.scan()
         ctx.dbg("daxctl_dev_enable", f"{self.name}: enabled")
         return 0
+
+    def _no_famfs(self, driver: str) -> int:
+        """libkmod finds no such module: the driver came with Linux 7.1 or 7.2 (d5406bd458b0), and is not modelled."""
+        kernel = self.ctx.tree.kernel
+        if kernel is None or kernel >= (7, 0):
+            raise NotModelledError(
+                "the driver fsdev_dax (daxctl's mode famfs) is not modelled", remedy="a kernel before 7.0 has none"
+            )
+        self.ctx.console.err(f"libkmod: ERROR: kmod_module_insert_module: could not find module by name='{driver}'\n")
+        self.ctx.err("daxctl_insert_kmod_for_mode", f"{self.name}: insert failure: -2")
+        return -2
 
     def disable(self) -> int:
         if self.driver() is None:
@@ -234,68 +265,98 @@ class Memory:
         self.dev, self.ctx = dev, dev.ctx
         self.block_size = int(self.ctx.read(f"{_MEMORY}/block_size_bytes") or "0", 16)
 
-    def blocks(self) -> list[str]:
-        """The names, as ``readdir`` gives those of the target node."""
-        found = []
-        node = f"node{self.dev.target_node}"
-        for name in self.ctx.names(_MEMORY):
-            if re.fullmatch(r"memory\d+", name) is None or node not in self.ctx.names(f"{_MEMORY}/{name}"):
-                continue
-            start = int(self.ctx.read(f"{_MEMORY}/{name}/phys_index") or "0", 16) * self.block_size
-            if self.dev.resource <= start < self.dev.resource + self.dev.size:
-                found.append(name)
-        return found
+    def _names(self) -> list[str]:
+        """What the directory of the target node has that begins with "memory", as ``readdir`` gives it."""
+        tree, node = self.ctx.tree, f"node{self.dev.target_node}"
+        found = [
+            name
+            for name in self.ctx.names(_MEMORY)
+            if re.fullmatch(r"memory\d+", name) and node in self.ctx.names(f"{_MEMORY}/{name}")
+        ]
+        if daxctl_features(self.ctx.version).skips_memory_failure:
+            return found
+        path = f"/sys/devices/system/node/{node}/memory_failure"  # not modelled; v6.3, 44b8f8bf2438
+        there = tree.exists(path) if tree.kernel is None else tree.kernel >= (6, 3)
+        return readdir_order([*found, "memory_failure"]) if there else found
+
+    def _in_dev(self, name: str) -> int:
+        """``memblock_in_dev``: 1, 0, or a negative errno."""
+        index = self.ctx.read(f"{_MEMORY}/{name}/phys_index")
+        if index is None:
+            text = f"{self.dev.name}: {name}: Unable to determine phys_index: {strerror(2)}"
+            self.ctx.err("memblock_in_dev", text)
+            return -2
+        start, end = int(index, 16) * self.block_size, self.dev.resource + self.dev.size
+        behind = 0 if daxctl_features(self.ctx.version).exact_end else 1
+        return int(self.dev.resource <= start < end + behind)
+
+    def _op(self, act: Callable[[str], int]) -> int:
+        """``daxctl_memory_op``: for how many blocks it was 0, or the first negative errno."""
+        count = 0
+        for name in self._names():
+            rc = self._in_dev(name)
+            if rc == 1:
+                rc = act(name)
+                count += rc == 0
+            if rc < 0:
+                return rc
+        return count
 
     def _is_online(self, name: str) -> bool:
         return (self.ctx.read(f"{_MEMORY}/{name}/state") or "").startswith("online")
 
     def num_sections(self) -> int:
-        return len(self.blocks())
+        return self._op(lambda name: 0)
 
     def num_online(self) -> int:
-        return sum(map(self._is_online, self.blocks()))
+        return self._op(lambda name: int(not self._is_online(name)))
+
+    def _zones(self) -> tuple[int, set[str | None]]:
+        zones: set[str | None] = set()
+
+        def find(name: str) -> int:
+            if not self._is_online(name):
+                return -6
+            zones.add(self.ctx.read(f"{_MEMORY}/{name}/valid_zones"))
+            return 0
+
+        return self._op(find), zones
 
     def zone(self) -> str | None:
         """The zone that all its blocks are in; None when it differs, or is another."""
-        zones = {self.ctx.read(f"{_MEMORY}/{name}/valid_zones") for name in self.blocks()}
+        _, zones = self._zones()
         only = zones.pop() if len(zones) == 1 else None
         return only if only in _ZONES else None
 
     def is_movable(self) -> int:
         """1, 0, or a negative errno when a block is offline."""
-        if any(not self._is_online(name) for name in self.blocks()):
-            return -6
-        return int(self.zone() == "Movable")
+        rc, zones = self._zones()
+        return rc if rc < 0 else int(zones == {"Movable"})
 
     def online(self, zone: str) -> int:
         """Bring every block online in a zone; the first refusal ends it."""
-        count = 0
-        for name in self.blocks():
+
+        def bring(name: str) -> int:
             if self._is_online(name):
-                continue
+                return 1
             rc = self.ctx.write(f"{_MEMORY}/{name}/state", _ZONES[zone])
-            if rc and not self._is_online(name):
-                return rc
-            count += 1
-        return count
+            return rc if rc and not self._is_online(name) else 0
+
+        return self._op(bring)
 
     def offline(self) -> int:
         """Take every block offline; the first refusal ends it."""
-        count = 0
-        for name in self.blocks():
-            if not self._is_online(name):
-                continue
-            if (
-                daxctl_features(self.ctx.version).says_unremovable
-                and self.ctx.read(f"{_MEMORY}/{name}/removable") == "0"
-            ):
-                self.ctx.err("offline_one_memblock", f"{self.dev.name}: {name} is unremovable")
-                return -95
-            rc = self.ctx.write(f"{_MEMORY}/{name}/state", "offline")
-            if rc:
-                path = f"/sys/devices/system/node/node{self.dev.target_node}/{name}/state"
-                text = f"{self.dev.name}: Failed to offline {path}: "
-                self.ctx.err("offline_one_memblock", text + strerror(rc))
-                return rc
-            count += 1
-        return count
+        return self._op(self._offline_one)
+
+    def _offline_one(self, name: str) -> int:
+        if not self._is_online(name):
+            return 1
+        says = daxctl_features(self.ctx.version).says_unremovable
+        if says and self.ctx.read(f"{_MEMORY}/{name}/removable") == "0":
+            self.ctx.err("offline_one_memblock", f"{self.dev.name}: {name} is unremovable")
+            return -95
+        rc = self.ctx.write(f"{_MEMORY}/{name}/state", "offline")
+        if rc:
+            path = f"/sys/devices/system/node/node{self.dev.target_node}/{name}/state"
+            self.ctx.err("offline_one_memblock", f"{self.dev.name}: Failed to offline {path}: {strerror(rc)}")
+        return rc

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sparsemem.tools import libndctl_base
-from sparsemem.tools.libndctl_base import ENXIO, EOPNOTSUPP, ULLONG_MAX, Children, Device, number
+from sparsemem.tools.libndctl_base import EBUSY, ENXIO, EOPNOTSUPP, ULLONG_MAX, Children, Device, number
 from sparsemem.tools.libndctl_devices import Btt, Pfn
 from sparsemem.tools.libndctl_namespace import NS_IO, NS_PMEM, Namespace
 from sparsemem.tools.libndctl_verbose import (
@@ -23,6 +23,7 @@ from sparsemem.tools.libndctl_verbose import (
     scan_region,
     scan_region_type,
 )
+from sparsemem.tools.ndctl_features import ndctl_features
 
 if TYPE_CHECKING:
     from sparsemem.tools.result import Console
@@ -45,7 +46,7 @@ class Context(libndctl_base.Context):
         if self._buses is None:
             found = []
             for nr, path in self._nodes():
-                if self.verbose:
+                if self.telling:
                     scan_bus(self, path)
                 found.append(Bus(self, nr, self.tree.realpath(f"{path}/device")))
                 self.dbg("__sysfs_device_parse", f"ndctl{nr}: processed")
@@ -98,7 +99,10 @@ class Bus(Device):
 
     def start_scrub(self) -> int:
         """Ask for an address range scrub."""
-        return self.write("nfit/scrub", "1\n") if self.has_nfit else -EOPNOTSUPP
+        rc = self.write("nfit/scrub", "1\n") if self.has_nfit else -EOPNOTSUPP
+        if rc and rc != -EBUSY and not ndctl_features(self.context.version).scrub_says_why:
+            return -EOPNOTSUPP
+        return rc
 
     def wait_for_scrub_completion(self) -> int:
         """The model's scrubs are over at once. ENOENT: a bus whose firmware has no such thing."""
@@ -110,7 +114,7 @@ class Bus(Device):
         if self._dimms is None:
             found = []
             for nr, path in self.context.device_parse(self.path, "nmem"):
-                if self.context.verbose:
+                if self.context.telling:
                     scan_dimm(self.context, path, nfit=self.has_nfit)
                 found.append(Dimm(self, nr, path))
                 self.context.dbg("__sysfs_device_parse", f"nmem{nr}: processed")
@@ -121,7 +125,7 @@ class Bus(Device):
         if self._regions is None:
             found = []
             for nr, path in self.context.device_parse(self.path, "region"):
-                if self.context.verbose:
+                if self.context.telling:
                     scan_region(self.context, path, nfit=self.has_nfit)
                 found.append(Region(self, nr, path))
                 self.context.dbg("__sysfs_device_parse", f"region{nr}: processed")
@@ -316,7 +320,7 @@ class Region(Device):
         if rc == 0 and self.refresh_type:
             self.refresh_type = False
             self.forget("nstype", "set_cookie")
-            if self.context.verbose:
+            if self.context.telling:
                 scan_region_type(self.context, self.path)
         return rc
 

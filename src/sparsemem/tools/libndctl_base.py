@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sparsemem.machine.sysfs_error import SysfsError
-from sparsemem.tools.result import strerror
+from sparsemem.tools.releases import debug_built, hints_at_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EBUSY", "EINVAL", "ENXIO", "EOPNOTSUPP", "ULLONG_MAX", "Children", "Context", "Device", "Lbasize", "number"]
 
-ENXIO, EBUSY, EINVAL, EOPNOTSUPP = 6, 16, 22, 95
+ENXIO, EACCES, EBUSY, EINVAL, EOPNOTSUPP = 6, 13, 16, 22, 95
 ULLONG_MAX = (1 << 64) - 1
 _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
 _OCTAL = re.compile(r"0[0-7]+")
@@ -50,14 +50,19 @@ class Context:
         self.verbose = False
         self.dax_regions_told = False
 
+    @property
+    def telling(self) -> bool:
+        """Lines at LOG_DEBUG are shown."""
+        return self.verbose and debug_built(self.version)
+
     def read_attr(self, path: str) -> tuple[str | None, int]:
         """sysfs_read_attr(): the text without its newline, or None and the negative errno."""
         try:
             return self.tree.read(path).removesuffix("\n"), 0
         except SysfsError as refused:
-            if self.verbose:
-                doing = "open" if refused.number in (2, 13, 21) else "read"
-                self.dbg("__sysfs_read_attr", f"failed to {doing} {path}: {strerror(refused.number)}")
+            if self.telling or refused.number == EACCES:
+                doing = "open" if refused.number in (2, EACCES, 21) else "read"
+                self._refused("__sysfs_read_attr", f"failed to {doing} {path}", refused.number, hints=doing == "open")
             return None, -refused.number
 
     def read(self, path: str) -> str | None:
@@ -69,12 +74,16 @@ class Context:
         try:
             self.tree.write(path, text)
         except SysfsError as refused:
-            if self.verbose and refused.number in (2, 13, 21):
-                self.dbg("write_attr", f"failed to open {path}: {strerror(refused.number)}")
-            elif self.verbose and not quiet:
-                self.dbg("write_attr", f"failed to write {text} to {path}: {strerror(refused.number)}")
+            if refused.number in (2, EACCES, 21):
+                self._refused("write_attr", f"failed to open {path}", refused.number)
+            elif not quiet:
+                self._refused("write_attr", f"failed to write {text} to {path}", refused.number)
             return -refused.number
         return 0
+
+    def _refused(self, function: str, problem: str, number: int, *, hints: bool = True) -> None:
+        hints = hints and number in (1, EACCES) and hints_at_root(self.version)
+        self.console.refused("libndctl", function, problem, number, show=self.telling, hints=hints)
 
     def err(self, function: str, text: str) -> None:
         """A line at LOG_ERR."""
@@ -82,7 +91,7 @@ class Context:
 
     def dbg(self, function: str, text: str) -> None:
         """A line at LOG_DEBUG."""
-        if self.verbose:
+        if self.telling:
             self.console.library("libndctl", function, text)
 
     def device_parse(self, base: str, prefix: str) -> list[tuple[int, str]]:
@@ -249,7 +258,7 @@ class Children(Generic[D]):
             listed = set(self._order)
             for nr, path in self.context.device_parse(self.base, self.prefix):
                 name = path.rpartition("/")[2]
-                if self.context.verbose:
+                if self.context.telling:
                     self.scan(self.context, path)
                 if name not in self._known:
                     self._known[name] = self.make(nr, path)
@@ -262,7 +271,7 @@ class Children(Generic[D]):
 
     def find(self, name: str | None) -> D | None:
         """The device of that name."""
-        if name is not None and self.context.verbose:
+        if name is not None and self.context.telling:
             self.get()
         if name is None or not name.startswith(self.prefix):
             return None
@@ -283,7 +292,7 @@ class Children(Generic[D]):
         self._stale = True
         for each in self._known.values():
             each.forget(*each.REFRESHED)
-        if self.context.verbose:
+        if self.context.telling:
             self.get()
 
     def drop(self, device: Device) -> None:

@@ -174,16 +174,16 @@ class Pfn(Claimant):
         from sparsemem.tools import libdaxctl
 
         if self._dax_region is None:
-            if self.context.verbose:
+            if self.context.telling:
                 tell_dax_region(self.context, self.region.id, self.path, shown=shown)
             context = libdaxctl.Context(self.context.tree, self.context.console, self.context.version)
             self._dax_region = libdaxctl.Region(context, self.region.id, self.path)
         return self._dax_region
 
     def has_active_memory(self) -> bool:
-        """Is a device of it online as system-ram?"""
+        """Is a device of it online as system-ram? That it cannot be told counts too."""
         for device in self.dax_region(shown=False).devices():
             memory = device.memory()
-            if memory is not None and memory.num_online() > 0:
+            if memory is not None and memory.num_online():
                 return True
         return False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sparsemem.tools.libndctl_base import EBUSY, EINVAL, ENXIO, ULLONG_MAX, Device, Lbasize, number
 from sparsemem.tools.libndctl_devices import NULL_UUID, Btt, Claimant, Pfn, unparse
+from sparsemem.tools.ndctl_features import ndctl_features
 
 if TYPE_CHECKING:
     from sparsemem.tools.libndctl import Region
@@ -87,7 +88,7 @@ class Namespace(Device):
         """What has it. ``pfn_first``: in which order a verbose library looks."""
         name = self.now("holder")
         region = self.region
-        if self.context.verbose:
+        if self.context.telling:
             if pfn_first:
                 region.find_pfn(name)
             found = (region.find_btt(name), region.find_pfn(name), region.find_dax(name))
@@ -167,7 +168,7 @@ class Namespace(Device):
         if rc == 0:
             self.keep("size", str(size))
             self.forget("resource")
-            if self.context.verbose:
+            if self.context.telling:
                 self.now("resource")
         return rc
 
@@ -187,6 +188,8 @@ class Namespace(Device):
         if self.is_enabled:
             return 0
         context, name = self.context, self.devname
+        if self.size == 0 and ndctl_features(context.version).enable_skips_empty:
+            return -ENXIO
         rc = context.bind(name)
         self.region.refresh_children()
         if self.is_enabled:
@@ -220,7 +223,7 @@ class Namespace(Device):
         active, bdev = False, None
         if holder is not None and holder.is_enabled:
             if isinstance(holder, Pfn) and holder.KIND == "dax":
-                active = holder.has_active_memory()
+                active = ndctl_features(self.context.version).keeps_system_ram and holder.has_active_memory()
             else:
                 bdev = holder.block_device()
         elif self.is_enabled:

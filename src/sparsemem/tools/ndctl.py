@@ -9,6 +9,7 @@ from sparsemem.errors import NotModelledError
 from sparsemem.tools.files import Files
 from sparsemem.tools.libndctl import Context
 from sparsemem.tools.ndctl_features import ndctl_features
+from sparsemem.tools.releases import version_text
 from sparsemem.tools.result import Console, ToolExit, ToolResult
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ _SINCE = {
 
 
 def _version(context: Context, argv: Sequence[str]) -> int:
-    version = context.version
-    context.console.out(("76.1" if version == (76,) else ".".join(map(str, version))) + "\n")
+    context.console.out(version_text(context.version) + "\n")
     return 0
 
 

@@ -9,6 +9,7 @@ from sparsemem.machine.sysfs_error import SysfsError
 from sparsemem.tools.libndctl_base import EBUSY, EINVAL, ENXIO
 from sparsemem.tools.libndctl_devices import NULL_UUID
 from sparsemem.tools.ndctl_check_arena import Arena, ArenaFault
+from sparsemem.tools.releases import debug_built
 from sparsemem.tools.result import strerror
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class BttChk:
     def info(self, function: str, text: str) -> None:
         if self.run.on("verbose"):
             self.err(function, text)
+
+    def dbg(self, function: str, text: str) -> None:
+        if debug_built(self.run.context.version):
+            self.info(function, text)
 
     def repair_msg(self) -> int:
         self.info("repair_msg", "  Run with --repair to make the changes")
@@ -222,7 +227,7 @@ class BttChk:
                 return -ENXIO
         rc = self._check_arenas()
         for at, length, off in maps:
-            self.info("btt_unmap", f"addr = {at:#x}, length = {_hex(length)}, page_offset = {_hex(off)}")
+            self.dbg("btt_unmap", f"addr = {at:#x}, length = {_hex(length)}, page_offset = {_hex(off)}")
         return rc
 
     def _check_arenas(self) -> int:
@@ -242,7 +247,7 @@ class BttChk:
         self._mapped -= -(-length // self.run.context.page_size) * self.run.context.page_size
         at = self._mapped + off
         text = f"addr = {at:#x}, length = {_hex(length)}, offset = {_hex(offset - off)}, page_offset = {_hex(off)}"
-        self.info("btt_mmap", text)
+        self.dbg("btt_mmap", text)
         return at, length, off
 
 

@@ -64,7 +64,7 @@ class ClearErrors:
             return rc
         found = namespace_to_json(ndns, frozenset({"media_errors"}))
         if found is not None:
-            run.console.out(pretty(found) + "\n")
+            run.console.out(pretty(found, run.context.version) + "\n")
         return 0
 
     def _clear(self, region: Region, ndns: Namespace, name: str) -> int:

@@ -43,6 +43,8 @@ _SINCE: dict[str, tuple[int, str]] = {
     "refuses_label_less_size": (71, "66244ad"),
     "reconfigures_in_place": (71, "d4bc247"),
     "all_skips_seeds": (72, "9bd2994"),
+    "keeps_system_ram": (72, "573f0d4"),
+    "scrub_says_why": (72, "4e646fa"),
     "size_overflow_check": (81, "9e6f8ca"),
 }
 
@@ -101,6 +103,10 @@ class NdctlFeatures(NamedTuple):
     """The namespace itself is set up anew; before, it was deleted and the next seed was taken."""
     all_skips_seeds: bool
     """ "all" passes over empty namespaces, and finding none is no error."""
+    keeps_system_ram: bool
+    """A namespace whose dax device has memory online is not disabled."""
+    scrub_says_why: bool
+    """Any error of a scrub is passed on; before, all but EBUSY were EOPNOTSUPP."""
     size_overflow_check: bool
     enable_skips_empty: bool
     """v68 to v71: enabling a namespace without size is ENXIO at once (b9cb03f, gone with 80e0d88)."""

@@ -119,7 +119,8 @@ class _Read:
             return
         if not self.jblocks and json_features(self.run.context.version).warns_of_nothing:
             no_devices(self.run.console)
-        self.out(display_array(self.jblocks, human=False).encode("utf-8", "surrogateescape"))
+        text = display_array(self.jblocks, human=False, version=self.run.context.version)
+        self.out(text.encode("utf-8", "surrogateescape"))
 
 
 def _verbose(run: Run, text: str) -> None:

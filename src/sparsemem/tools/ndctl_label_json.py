@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.kernel.nvdimm.info_block import uuid_text
-from sparsemem.kernel.nvdimm.label_bytes import INDEX_HEADER, decode_index, decode_label
+from sparsemem.kernel.nvdimm.label_bytes import INDEX_ALIGN, INDEX_HEADER, decode_index, decode_label
 from sparsemem.tools.json_features import json_features
 from sparsemem.tools.json_out import size_value
 
@@ -27,9 +27,13 @@ def _text(raw: bytes) -> str:
     return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
+def _index_size(cmd: LabelCmd) -> int:
+    return cmd.sizeof_namespace_index() if json_features(cmd.dimm.context.version).label_index_size else INDEX_ALIGN
+
+
 def _index_json(cmd: LabelCmd, size: int) -> list[Json]:
     found: list[Json] = []
-    nsindex_size = cmd.sizeof_namespace_index()
+    nsindex_size = _index_size(cmd)
     for offset in range(0, nsindex_size * 2, nsindex_size or 1):
         data = cmd.get_data(INDEX_HEADER, offset) if size - offset >= INDEX_HEADER else None
         if data is None:
@@ -52,7 +56,7 @@ def _label_json(cmd: LabelCmd, size: int, human: bool) -> list[Json]:
     found: list[Json] = []
     features = json_features(cmd.dimm.context.version)
     label_size = cmd.sizeof_namespace_label()
-    start = cmd.sizeof_namespace_index() * 2
+    start = _index_size(cmd) * 2
     for slot, offset in enumerate(range(start, size, label_size) if start else ()):
         data = cmd.get_data(label_size, offset) if size - offset >= label_size else None
         if data is None:

@@ -283,7 +283,8 @@ def _dimm_action(context: Context, files: Files, name: str, argv: Sequence[str])
     run.label_size = _VERSIONS[version]
     count, rc = _walk(run, name, _dimms(run, words))
     if run.jdimms:
-        text = display_array(run.jdimms, human=run.features.labels_one_object and outfile is None and console.tty)
+        human = run.features.labels_one_object and outfile is None and console.tty
+        text = display_array(run.jdimms, human=human, version=context.version)
         if outfile is None:
             console.out(text)
         run.data += text.encode("utf-8", "surrogateescape")

@@ -18,7 +18,9 @@ from sparsemem.tools.ndctl_json import (
     mapping_to_json,
     namespace_to_json,
 )
+from sparsemem.tools.ndctl_lines import line_of
 from sparsemem.tools.options import Option, parse_options, usage_with_options
+from sparsemem.tools.releases import version_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +124,8 @@ class _List:
 
     def fail(self, function: str, line: int) -> None:
         self.failed = True
-        self.context.console.err(f"ndctl-76.1:{function}:{line}: \n")
+        version = self.context.version
+        self.context.console.err(f"ndctl-{version_text(version)}:{function}:{line_of(line, version[0])}: \n")
 
     def bus(self, bus: Bus) -> bool:
         if self.buses is not None:
@@ -173,7 +176,7 @@ class _List:
                 container["namespaces"] = self.namespaces
         found = namespace_to_json(ndns, self.flags)
         if found is None:
-            self.fail("filter_namespace", 258)
+            self.fail("filter_namespace", 267)
         else:
             self.namespaces.append(found)
 
@@ -181,7 +184,7 @@ class _List:
         out, human = self.context.console.out, "human" in self.flags
         groups = [each for each in (self.dimms, self.regions, self.namespaces) if each is not None]
         if self.buses is not None:
-            out(display_array(self.buses, human=human))
+            out(display_array(self.buses, human=human, version=self.context.version))
         elif len(groups) > 1:
             platform: Json = {}
             if self.dimms is not None:
@@ -190,9 +193,9 @@ class _List:
                 platform["regions"] = self.regions
             if self.namespaces is not None and self.regions is None:
                 platform["namespaces"] = self.namespaces
-            out(pretty(platform) + "\n")
+            out(pretty(platform, self.context.version) + "\n")
         elif groups:
-            out(display_array(groups[0], human=human))
+            out(display_array(groups[0], human=human, version=self.context.version))
 
 
 def _shown(values: Values) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sparsemem.tools.libndctl_base import EINVAL, ENXIO, ULLONG_MAX
 from sparsemem.tools.ndctl_features import ndctl_features
 from sparsemem.tools.ndctl_filter import nsmode
+from sparsemem.tools.ndctl_lines import line_of
 from sparsemem.tools.options import Option, parse_options, parse_size64, usage_with_options
 
 if TYPE_CHECKING:
@@ -149,8 +150,9 @@ class Run:
         self.console.error(f"{text}\n")
 
     def debug(self, function: str, line: int, text: str) -> None:
-        """``debug()``: with --verbose only. The line numbers are those of 76.1."""
+        """``debug()``: with --verbose only. ``line``: that of 76.1."""
         if self.on("verbose"):
+            line = line_of(line, self.context.version[0])
             self.console.err(f"{function}:{line}: {text}\n")
 
     def err(self, function: str, line: int, text: str) -> None:

@@ -119,7 +119,7 @@ def _setup(run: Run, region: Region, ndns: Namespace, p: Parsed) -> int:
         flags.add("verbose")
     found = namespace_to_json(ndns, frozenset(flags))
     if found is not None:
-        run.console.out(pretty(found) + "\n")
+        run.console.out(pretty(found, run.context.version) + "\n")
     return 0
 
 

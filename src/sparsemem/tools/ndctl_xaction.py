@@ -131,14 +131,8 @@ def cmd_enable_namespace(context: Context, argv: Sequence[str]) -> int:
     """``ndctl enable-namespace``."""
     run = Run(context, "enable")
     name = parse_namespace_options(run, argv)
-    rc, count = do_xaction_namespace(run, name, lambda _, ndns: min(_enable(run, ndns), 0))
+    rc, count = do_xaction_namespace(run, name, lambda _, ndns: min(ndns.enable(), 0))
     return _finish(run, rc, count, "enabling", "enabled")
-
-
-def _enable(run: Run, ndns: Namespace) -> int:
-    if run.features.enable_skips_empty and not ndns.is_enabled and ndns.size == 0:
-        return -ENXIO
-    return ndns.enable()
 
 
 def cmd_disable_namespace(context: Context, argv: Sequence[str]) -> int:

@@ -97,6 +97,13 @@ class Console:
         """A line that libndctl or libdaxctl logs at LOG_ERR."""
         self.err(f"{owner}: {function}: {text}\n")
 
+    def refused(self, owner: str, function: str, problem: str, number: int, *, show: bool, hints: bool) -> None:
+        """What util/sysfs.c says of an attribute that cannot be read or written: at LOG_DEBUG (``show``), or with a hint at LOG_ERR."""
+        hint = hints and number in (1, 13)
+        if show or hint:
+            more = " hint: try running as root or using sudo" if hint else ""
+            self.library(owner, function, f"{problem}: {strerror(number)}{more}")
+
     def result(self, status: int) -> ToolResult:
         """The result for what the command function returned (a negative errno becomes its low byte, as in exit())."""
         return ToolResult(

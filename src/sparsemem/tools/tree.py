@@ -33,6 +33,8 @@ class Tree(Protocol):
     live: bool
     #: sysconf(_SC_PAGESIZE)
     page_size: int
+    #: the release of the kernel, e.g. (6, 12); None where it is not known
+    kernel: tuple[int, int] | None
 
     def read(self, path: str) -> str:
         """The text of a file."""
@@ -76,6 +78,7 @@ class MachineTree:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.page_size = machine.kernel.geometry.PAGE_SIZE
+        self.kernel: tuple[int, int] | None = machine.kernel.version.series
         self._drawn = 0
 
     def read(self, path: str) -> str:
@@ -136,6 +139,7 @@ class SourceTree:
     def __init__(self, source: Source, page_size: int = 4096) -> None:
         self.source = source
         self.page_size = page_size
+        self.kernel: tuple[int, int] | None = None
 
     def read(self, path: str) -> str:
         text = self.source.read_text(path, quiet=True)
