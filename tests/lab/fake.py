@@ -75,6 +75,7 @@ class FakeBench:
     sections: bool = False
     accel: str = "tcg"
     boots: int = 0
+    lost_boots: int = 0
     resets: int = 0
     boot_seconds: float = 0.0
     reset_seconds: float = 0.0

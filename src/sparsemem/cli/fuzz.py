@@ -86,6 +86,7 @@ def _json(summary: Summary, bench: Bench) -> dict[str, Any]:
         "excused": summary.excused,
         "not_modelled": summary.unmodelled,
         "boots": bench.boots,
+        "lost_boots": bench.lost_boots,
         "resets": bench.resets,
         "not_seen_again": summary.once,
         "findings": [
@@ -109,6 +110,6 @@ def _report(summary: Summary, bench: Bench, seconds: float) -> None:
     )
     click.echo(
         f"{len(summary.findings)} differences, {summary.excused} excused, {summary.unmodelled} not modelled;"
-        f" {bench.boots} boots, {bench.resets} resets"
+        f" {bench.boots} boots{f', {bench.lost_boots} lost and tried again' if bench.lost_boots else ''}, {bench.resets} resets"
     )
     click.echo(f"{summary.per_minute:.0f} steps compared a minute ({bench.accel.upper()}), {seconds:.0f} s in all")

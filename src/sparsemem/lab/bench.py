@@ -46,13 +46,15 @@ def init_command(table: MachineTable) -> str | None:
 
 @dataclass(slots=True)
 class Bench:
-    """Use it in a ``with`` block: it holds one guest. ``boots``, ``resets`` and their seconds are for the report."""
+    """Use it in a ``with`` block: it holds one guest. ``boots``, ``resets`` and their seconds are for the report, as are ``lost_boots``:
+    guests that were gone before their first step; each is tried once more, and the report says so."""
 
     image: KernelImage
     initrd: Path
     accel: str = "tcg"
     sections: bool = True
     boots: int = 0
+    lost_boots: int = 0
     resets: int = 0
     boot_seconds: float = 0.0
     reset_seconds: float = 0.0
@@ -97,6 +99,7 @@ class Bench:
         try:
             guest = Guest(table, self.image.vmlinuz, self.initrd, self.accel)
         except GuestLostError:  # seen once in a few hundred boots under software emulation, before any step
+            self.lost_boots += 1
             guest = Guest(table, self.image.vmlinuz, self.initrd, self.accel)
         self.boots += 1
         self.boot_seconds += guest.boot_seconds

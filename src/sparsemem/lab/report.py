@@ -121,6 +121,8 @@ def _summary(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> Iterator[
         line = f"kernel {bench.image.name}: {bench.image.release}, {bench.accel.upper()}, {how}"
         if bench.boots:
             line += f"; {bench.boots} boots of {bench.boot_seconds / bench.boots:.1f} s"
+        if bench.lost_boots:
+            line += f"; {bench.lost_boots} boots lost and tried again"
         if bench.resets:
             line += f", {bench.resets} resets of {bench.reset_seconds / bench.resets:.2f} s"
         yield from _wrapped(line, "")
@@ -137,6 +139,7 @@ def to_json(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> dict[str, 
                 "accelerator": bench.accel,
                 "sections": bool(bench.sections and bench.image.vmlinux),
                 "boots": bench.boots,
+                "lost_boots": bench.lost_boots,
                 "boot_seconds": round(bench.boot_seconds, 2),
                 "resets": bench.resets,
                 "reset_seconds": round(bench.reset_seconds, 2),
