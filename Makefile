@@ -74,7 +74,7 @@ bench-quick: $(BENCH)
 bench-lab: $(BENCH)
 	$(PYTHON) -m bench lab
 
-LAB_SCENARIOS := examples/sub_section.toml $(addprefix tests/transcripts_nd/,modes.toml recfg_all.toml daxops_movable.toml) tests/transcripts/plug_mom.toml
+LAB_SCENARIOS := examples/sub_section.toml $(addprefix tests/transcripts_nd/,sizes.toml recfg_all.toml daxops_movable.toml) tests/transcripts/plug_mom.toml
 lab: $(DEV)
 	$(SPARSEMEM) verify $(LAB_SCENARIOS) --kernel 5.10 --kernel newest
 	$(SPARSEMEM) fuzz --kernel 5.10 --steps 100 --seed 1
