@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sparsemem.errors import NotModelledError
 from sparsemem.play import parse_scenario, play, to_json
-from sparsemem.play.player import Player
-from sparsemem.play.report import step_json
-from sparsemem.play.setup import set_up
-from sparsemem.play.shell import parse_step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,24 +86,6 @@ def differences(scenario: Path, recorded: Path, version: str, skip: tuple[str, .
     theirs = _after_start(real["steps"], len(results))
     assert [step["command"] for step in theirs] == [step["command"] for step in model["steps"]]
     return _compared(model["steps"], theirs, skip) + _machine(model, real)
-
-
-def differences_before(scenario: Path, recorded: Path, version: str, skip: tuple[str, ...] = ()) -> list[Difference]:
-    """The same for the steps before the first that is not modelled."""
-    whole = parse_scenario(
-        "steps = []\n" + _read(scenario).partition("\nsteps = [")[2].partition("\n]\n")[2], str(scenario)
-    )
-    real = json.loads(recorded.read_text())
-    steps = tomllib.loads(_read(scenario))["steps"]
-    player = Player(*set_up(whole, version))
-    played = []
-    for step in steps:
-        try:
-            played.append(step_json(player.step(step, parse_step(step))))
-        except NotModelledError:
-            break
-    assert 0 < len(played) < len(steps)
-    return _compared(played, _after_start(real["steps"], len(steps))[: len(played)], skip)
 
 
 def _after_start(steps: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
