@@ -7,11 +7,8 @@ from typing import NamedTuple
 
 from sparsemem.kernel.nvdimm.info_block import (
     SB_SIZE,
+    SbFields,
     checksum_valid,
-    nd_sb_checksum,
-    significant,
-    uuid_bytes,
-    uuid_text,
 )
 
 __all__ = [
@@ -44,9 +41,7 @@ LOG_GRP_SIZE = 64
 INT_LBASIZE_ALIGNMENT = 64
 IB_FLAG_ERROR_MASK = 1
 
-_FIELDS = struct.Struct("<16s16s16sIHHIIIIIIQQQQQ")
-_CHECKSUM = SB_SIZE - 8
-_UNUSED = bytes(_CHECKSUM - _FIELDS.size)
+_FIELDS = SbFields("<16s16s16sIHHIIIIIIQQQQQ")
 _LOG_GROUP = struct.Struct("<16I")
 
 
@@ -76,18 +71,12 @@ class BttSb(NamedTuple):
 
 def decode(data: bytes) -> BttSb:
     """The fields of 4 KiB of any content."""
-    signature, uuid, parent, *numbers = _FIELDS.unpack_from(data)
-    end = _FIELDS.size if data.startswith(_UNUSED, _FIELDS.size) else significant(data, _CHECKSUM)
-    padding = data[_FIELDS.size : end].rstrip(b"\0")
-    checksum = int.from_bytes(data[_CHECKSUM:SB_SIZE], "little")
-    return BttSb._make((signature, uuid_text(uuid), uuid_text(parent), *numbers, padding, checksum))
+    return BttSb._make(_FIELDS.decode(data))
 
 
 def encode(sb: BttSb) -> bytes:
     """The 4 KiB of an info block, with the checksum of its bytes."""
-    head = _FIELDS.pack(sb.signature, uuid_bytes(sb.uuid), uuid_bytes(sb.parent_uuid), *sb[3:17])
-    body = (head + sb.padding).ljust(_CHECKSUM, b"\0")
-    return body + nd_sb_checksum(body + bytes(8)).to_bytes(8, "little")
+    return _FIELDS.encode(sb)
 
 
 class Arena(NamedTuple):

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import struct
 from itertools import accumulate
+from typing import Any
 
-__all__ = ["SB_SIZE", "checksum_valid", "nd_fletcher64", "nd_sb_checksum", "significant", "uuid_bytes", "uuid_text"]
+__all__ = [
+    "SB_SIZE",
+    "SbFields",
+    "checksum_valid",
+    "nd_fletcher64",
+    "nd_sb_checksum",
+    "significant",
+    "uuid_bytes",
+    "uuid_text",
+]
 
 SB_SIZE = 4096
 _CHECKSUM = SB_SIZE - 8
@@ -52,3 +62,26 @@ def uuid_text(data: bytes) -> str:
 def uuid_bytes(text: str) -> bytes:
     """The 16 bytes of a uuid; all zero for ""."""
     return bytes.fromhex(text.replace("-", "")) if text else bytes(16)
+
+
+class SbFields:
+    """How a kind of block is laid out: a signature, two uuids and numbers (``fields``, for struct), then bytes that are kept."""
+
+    def __init__(self, fields: str) -> None:
+        self._fields = struct.Struct(fields)
+        self._unused = bytes(_CHECKSUM - self._fields.size)
+
+    def decode(self, data: bytes) -> tuple[Any, ...]:
+        """Signature, both uuids as text, the numbers, the bytes behind them without zeros at the end, and the checksum."""
+        size = self._fields.size
+        signature, uuid, parent, *numbers = self._fields.unpack_from(data)
+        end = size if data.startswith(self._unused, size) else significant(data, _CHECKSUM)
+        checksum = int.from_bytes(data[_CHECKSUM:SB_SIZE], "little")
+        return (signature, uuid_text(uuid), uuid_text(parent), *numbers, data[size:end].rstrip(b"\0"), checksum)
+
+    def encode(self, sb: tuple[Any, ...]) -> bytes:
+        """The 4 KiB of such a tuple, with the checksum of its bytes."""
+        signature, uuid, parent, *numbers, padding, _ = sb
+        head = self._fields.pack(signature, uuid_bytes(uuid), uuid_bytes(parent), *numbers)
+        body: bytes = (head + padding).ljust(_CHECKSUM, b"\0")
+        return body + nd_sb_checksum(body + bytes(8)).to_bytes(8, "little")

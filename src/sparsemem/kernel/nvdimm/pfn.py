@@ -6,16 +6,11 @@ What the reader makes of an older block's missing fields is ``pfn_devs.nd_pfn_va
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
 from sparsemem.kernel.nvdimm.info_block import (
-    SB_SIZE,
+    SbFields,
     checksum_valid,
-    nd_sb_checksum,
-    significant,
-    uuid_bytes,
-    uuid_text,
 )
 
 __all__ = ["DAX_SIG", "MODES", "PFN_SIG", "NdPfnSb", "checksum_valid", "decode", "encode", "page_map"]
@@ -25,9 +20,7 @@ DAX_SIG = b"NVDIMM_DAX_INFO\0"
 MODES = ("none", "ram", "pmem")
 """``enum nd_pfn_mode``: where the page map is."""
 
-_FIELDS = struct.Struct("<16s16s16sIHHQQIIIIIH")
-_CHECKSUM = SB_SIZE - 8
-_UNUSED = bytes(_CHECKSUM - _FIELDS.size)
+_FIELDS = SbFields("<16s16s16sIHHQQIIIIIH")
 
 
 class NdPfnSb(NamedTuple):
@@ -54,18 +47,12 @@ class NdPfnSb(NamedTuple):
 
 def decode(data: bytes) -> NdPfnSb:
     """The fields of 4 KiB of any content."""
-    signature, uuid, parent, *numbers = _FIELDS.unpack_from(data)
-    end = _FIELDS.size if data.startswith(_UNUSED, _FIELDS.size) else significant(data, _CHECKSUM)
-    padding = data[_FIELDS.size : end].rstrip(b"\0")
-    checksum = int.from_bytes(data[_CHECKSUM:SB_SIZE], "little")
-    return NdPfnSb._make((signature, uuid_text(uuid), uuid_text(parent), *numbers, padding, checksum))
+    return NdPfnSb._make(_FIELDS.decode(data))
 
 
 def encode(sb: NdPfnSb) -> bytes:
     """The 4 KiB of an info block, with the checksum of its bytes."""
-    head = _FIELDS.pack(sb.signature, uuid_bytes(sb.uuid), uuid_bytes(sb.parent_uuid), *sb[3:14])
-    body = (head + sb.padding).ljust(_CHECKSUM, b"\0")
-    return body + nd_sb_checksum(body + bytes(8)).to_bytes(8, "little")
+    return _FIELDS.encode(sb)
 
 
 def page_map(sb: NdPfnSb) -> str:
