@@ -85,6 +85,29 @@ def test_a_record_is_well_formed(record) -> None:  # type: ignore[no-untyped-def
             assert KernelVersion.parse(taken) < KernelVersion.merged_in(era.since)
 
 
+NO_SINGLE_COMMIT = {
+    "online_by_default": "a choice of Debian's configuration",
+    "block_sysfs": "the files of many changes, told apart by the recorded kernels only",
+}
+ID_NOT_FOUND = {  # nothing in reach ties an id to the subject; a hash from memory would be worse than none
+    "section_word_encodes_kaddr", "check_pfn_span", "misaligned_message", "checks_node_possible", "ram_under_nonbusy_parent",
+    "resource_busy_message", "mem_parameter_limits_hotplug", "offline_checks_pageblock",
+    "offline_needs_full_block", "block_size_validated", "dax_region_conflict_logged", "nd_target_node_attribute",
+    "label_dpa_page_aligned", "index_labeloff_checked", "holder_class_hides_label_mismatch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=[record.name for record in RECORDS])
+def test_a_change_names_its_commit(record) -> None:  # type: ignore[no-untyped-def]
+    """By id and subject; by subject alone only where it is said above, so that the list can but shrink."""
+    changes = [era for era in record.eras if era.since not in (None, "4.0")]
+    if record.name in NO_SINGLE_COMMIT:
+        assert not any(era.commit for era in changes)
+        return
+    assert all(era.title for era in changes)
+    assert any(not era.commit for era in changes) == (record.name in ID_NOT_FOUND)
+
+
 def test_values_have_the_declared_type() -> None:
     kinds = {f.name: f.type for f in fields(Features)}
     for version in ("4.19", "5.3", "5.10", "6.1", "7.2"):

@@ -190,7 +190,7 @@ def cxl_windows(ctx: Context) -> Iterator[Finding]:
                 "kmem-alignment", ranges=lost, devices=(str(res.name),), capacity=size, lost=True,
                 remedies=(
                     Remedy("Let firmware place the window on multiples of the memory block size, and size it so."),
-                    Remedy("Or boot kernel 6.15 or later, which makes memory blocks small enough for the windows.",
+                    Remedy("Or boot kernel 6.16 or later, which makes memory blocks small enough for the windows.",
                            ("sparsemem", "doctor", "--kernel", "6.18")),
                 ),
             )  # fmt: skip

@@ -17,7 +17,7 @@ _MEM_SIZE_FOR_LARGE_BLOCK = 64 * _GIB
 def memory_block_advise_max_size(windows: tuple[tuple[int, int], ...]) -> int | None:
     """What the CXL fixed memory windows (half-open byte ranges) advise: the largest power of two that divides every edge.
 
-    Windows that divide by less than 256 MiB are a firmware bug and advise nothing; None without advice (v6.15+).
+    Windows that divide by less than 256 MiB are a firmware bug and advise nothing; None without advice (v6.16+).
     """
     advice: int | None = None
     for start, end in windows:

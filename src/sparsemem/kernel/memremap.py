@@ -201,8 +201,14 @@ def _pagemap_range(state: State, pgmap: DevPagemap, index: int) -> None:
         raise
     move_pfn_range_to_zone(state, pgmap.nid, ZONE_DEVICE, first, stop - first)
     if f.memremap_zone_device_init_logged:
-        pages = end - pfn_first(state, pgmap, index)
-        state.log("info", f"memmap_init_zone_device initialised {pages} pages in 0ms")
+        _log_init(state, pgmap, end - pfn_first(state, pgmap, index))
+
+
+def _log_init(state: State, pgmap: DevPagemap, pages: int) -> None:
+    """memmap_init_zone_device() on how long it took: the device's name at first, then the function's."""
+    message = state.kernel.features.zone_device_init_message
+    who = "memmap_init_zone_device" if "%s initialised %lu" in message else pgmap.owner.rpartition(" ")[2]
+    state.log("info", message.replace("%lu", "%d").replace("%u", "%d") % (who, pages, 0))
 
 
 def _pageunmap_range(state: State, pgmap: DevPagemap, index: int) -> None:

@@ -61,7 +61,7 @@ def _device_files(state: State, dev: DevDax) -> tuple[str, ...]:
         files += ["align"] if region.static else ["align", "mapping"]
     if region.target_node >= 0:
         files.append("target_node")
-    if f.kmem_memmap_on_memory:
+    if f.dax_memmap_on_memory_attribute:
         files.append("memmap_on_memory")
     return tuple(sorted(files))
 

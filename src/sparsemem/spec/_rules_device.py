@@ -307,7 +307,7 @@ RULES: tuple[Rule, ...] = (
         "cxl-window-alignment",
         "a CXL window starts and ends at 256 MiB",
         "Base and size of a CFMWS are multiples of 256 MiB times its ways; its alignment also advises the memory block"
-        " size from 6.15.",
+        " size from 6.16.",
         ("acpi_parse_cfmws", "memory_block_advise_max_size"),
         "drivers/acpi/numa/srat.c (read in 7.2)",
         errnos=("ENXIO",),

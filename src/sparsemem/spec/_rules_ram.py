@@ -24,7 +24,7 @@ RULES: tuple[Rule, ...] = (
         "the memory block size is the kernel's choice",
         "On x86-64 a memory block is 128 MiB below 64 GiB of memory, else up to 2 GiB: on bare metal 2 GiB, in a"
         " virtual machine the largest power of two that divides the end of boot memory. A CXL window whose bounds are"
-        " aligned to less lowers it again from 6.15. arm64, riscv and loongarch use one section; s390x the larger of a"
+        " aligned to less lowers it again from 6.16. arm64, riscv and loongarch use one section; s390x the larger of a"
         " section and the storage increment; ppc64 what the firmware says.",
         ("memory_block_size_bytes", "probe_memory_block_size"),
         _BLOCK_SIZE,

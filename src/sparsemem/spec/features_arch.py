@@ -23,10 +23,10 @@ class ArchFeatures(HotplugFeatures):
         Era(False),
         Era(True, "4.0", arches=("x86_64", "ppc64")),
         Era(True, *_HOT_REMOVE, arches=("arm64",)),
-        Era(True, "6.11", arches=("riscv64", "loongarch64")),
-        Era(True, "6.17", "", "mm: remove devmap related functions and page table bits", arches=("s390x",)),
-        note="ZONE_DEVICE can be built: it wants hot-remove and, up to 6.16, a page table bit (ARCH_HAS_PTE_DEVMAP). For "
-        "loongarch64 the release is not confirmed (6.1 has not, 6.12 has).",
+        Era(True, "6.11", "216e04bf1e4d", "riscv: mm: Add support for ZONE_DEVICE", arches=("riscv64",)),
+        Era(True, "6.11", "b7a2750ef268", "LoongArch: Add ARCH_HAS_PTE_DEVMAP support", arches=("loongarch64",)),
+        Era(True, "6.17", "d438d2734170", "mm: remove devmap related functions and page table bits", arches=("s390x",)),
+        note="ZONE_DEVICE can be built: it wants hot-remove and, up to 6.16, a page table bit (ARCH_HAS_PTE_DEVMAP).",
     )
     arm64_memory_hotplug: bool = since(
         "5.1",
@@ -47,12 +47,16 @@ class ArchFeatures(HotplugFeatures):
         note='arch_add_memory() refuses what the direct map cannot hold ("[%llx %llx] is outside linear mapping region", '
         "-EINVAL). The 5.10 release that took it is not confirmed (5.10.251 has it).",
     )  # fmt: skip
-    riscv64_memory_hotplug: bool = since("6.11", arches=("riscv64",), note="riscv64 can add and remove memory at all.")
+    riscv64_memory_hotplug: bool = since(
+        "6.11", "f8c2a240556e", "riscv: Enable memory hotplugging for RISC-V", arches=("riscv64",),
+        note="riscv64 can add and remove memory at all.",
+    )  # fmt: skip
     memmap_on_memory_arch: bool = choice(
         Era(False),
-        Era(True, "5.13", arches=("x86_64", "arm64")),
-        Era(True, "6.6", arches=("ppc64",)),
-        Era(True, "6.9", arches=("s390x",)),
-        Era(True, "6.11", arches=("riscv64",)),
+        Era(True, "5.13", "f91ef2223dc4", "x86/Kconfig: introduce ARCH_MHP_MEMMAP_ON_MEMORY_ENABLE", arches=("x86_64",)),
+        Era(True, "5.13", "ca6e51d592d2", "arm64/Kconfig: introduce ARCH_MHP_MEMMAP_ON_MEMORY_ENABLE", arches=("arm64",)),
+        Era(True, "6.6", "603fd64dfa45", "powerpc/book3s64/memhotplug: enable memmap on memory for radix", arches=("ppc64",)),
+        Era(True, "6.9", "9eda317c15ff", "s390: enable MHP_MEMMAP_ON_MEMORY", arches=("s390x",)),
+        Era(True, "6.11", "f8c2a240556e", "riscv: Enable memory hotplugging for RISC-V", arches=("riscv64",)),
         note="The architecture has ARCH_MHP_MEMMAP_ON_MEMORY_ENABLE.",
-    )
+    )  # fmt: skip

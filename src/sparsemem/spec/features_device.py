@@ -24,7 +24,8 @@ class DeviceFeatures(MemremapFeatures):
         "neighbours.",
     )
     pfn_section_pad_message: str = choice(
-        Era("%s alignment collision, truncate %d bytes"), Era("", "5.3"), note="The info line about that padding.",
+        Era("%s alignment collision, truncate %d bytes"), Era("", *_NO_PADDING_COMMIT),
+        note="The info line about that padding.",
     )  # fmt: skip
     info_block_minor: int = choice(
         Era(2), Era(3, "5.3", "7e3e888dfc13", "libnvdimm/pfn: fix fsdax-mode namespace info-block zero-fields",
@@ -53,7 +54,7 @@ class DeviceFeatures(MemremapFeatures):
         note="A namespace that its own metadata fills up is created with size 0.",
     )  # fmt: skip
     raw_fallback_on_bad_info_block: bool = until(
-        "5.7", "", "libnvdimm/pfn: Prevent raw mode fallback if pfn-infoblock valid", bug=32,
+        "5.7", "b2ba7e91fa81", "libnvdimm/pfn: Prevent raw mode fallback if pfn-infoblock valid", bug=32,
         note="A namespace whose valid info block this kernel cannot use comes up raw, its metadata open to being "
         "overwritten.",
     )  # fmt: skip
@@ -68,29 +69,56 @@ class DeviceFeatures(MemremapFeatures):
         note="In a region below 16 MiB no namespace can be made.",
     )  # fmt: skip
     size_granularity: str = choice(
-        Era("4K"), Era("page", "5.4"), Era("region align", "5.7"),
+        Era("4K"),
+        Era("page", "5.4", "5b26db95fee3", "libnvdimm: Use PAGE_SIZE instead of SZ_4K for align check"),
+        Era("region align", "5.7", "2522afb86a8c", "libnvdimm/region: Introduce an 'align' attribute"),
         note="What the size of a labelled namespace must be a multiple of (times the interleave ways).",
     )  # fmt: skip
     struct_page_size_checked: bool = since(
-        "6.3", note="A build whose struct page is above 64 bytes does not make map=dev namespaces (-EINVAL).",
-        backports={"6.1": "6.1.192", "6.2": "6.2.12"},
+        "6.2", "c91d71363084", "nvdimm: Support sizeof(struct page) > MAX_STRUCT_PAGE_SIZE",
+        note="A build whose struct page is above 64 bytes does not make map=dev namespaces (-EINVAL).",
+        backports={"6.1": "6.1.12"},
     )  # fmt: skip
 
     # -- drivers/dax
-    dax_multi_range: bool = since("5.10", note="A dax device may have several ranges, and can be created and resized.")
-    dax_region_conflicts: bool = since("7.1", note="Overlapping dax regions are refused.")
+    dax_multi_range: bool = since(
+        "5.10", "60e93dc097f7", "device-dax: add dis-contiguous resource support",
+        note="A dax device may have several ranges, and can be created and resized.",
+    )  # fmt: skip
+    dax_region_conflicts: bool = since(
+        "7.1", "34f80bb969cc", "dax: Track all dax_region allocations under a global resource tree",
+        note="Overlapping dax regions are refused.",
+    )  # fmt: skip
+    dax_region_conflict_logged: bool = since(
+        "7.2", "", "dax/bus: Upgrade resource conflict message to dev_err() in alloc_dax_region()",
+        note="That refusal is logged as an error; before, at level debug.",
+    )  # fmt: skip
     kmem: bool = since("5.1", "c221c0b0308f", 'device-dax: "Hotplug" persistent memory for use like normal RAM',
                        note="dax_kmem exists: device-dax memory can become System RAM.")  # fmt: skip
-    kmem_removes: bool = since("5.3", note="dax_kmem can give the memory back; before, unbinding was refused.")
+    kmem_removes: bool = since(
+        "5.3", "9f960da72b25", "device-dax: \"Hotremove\" persistent memory that is used like normal RAM",
+        note="dax_kmem can give the memory back; before, unbinding was refused.",
+    )  # fmt: skip
     kmem_rejects_nothing_left: bool = since(
-        "5.15",
+        "5.15", "eedf634aac3b", "dax/kmem: use a single static memory group for a single probed unit",
         note="A device without one whole memory block is refused (-EINVAL); before, its probe succeeded with "
         "nothing added.",
-    )
-    kmem_truncation_logged: bool = since("6.16", note="Capacity lost to rounding is logged.")
-    kmem_memmap_on_memory: bool = since("6.8", note="A dax device has a memmap_on_memory file.")
+    )  # fmt: skip
+    kmem_truncation_logged: bool = since(
+        "6.16", "3592a86a2b6b", "DAX: warn when kmem regions are truncated for memory block alignment",
+        note="Capacity lost to rounding is logged.",
+    )  # fmt: skip
+    kmem_memmap_on_memory: bool = since(
+        "6.8", "4eca0ef49af9", "dax/kmem: allow kmem to add memory with memmap_on_memory",
+        note="A dax device says whether kmem may put the memmap on its memory; that of a CXL region says yes.",
+    )  # fmt: skip
+    dax_memmap_on_memory_attribute: bool = since(
+        "6.9", "73954d379efd", "dax: add a sysfs knob to control memmap_on_memory behavior",
+        note="A dax device has a memmap_on_memory file.",
+    )  # fmt: skip
     kmem_partial_removal_fails: bool = until(
-        "7.2", "", "dax/kmem: account for partial discontiguous resource upon removal", first=Era(True, "5.10"), bug=29,
+        "7.2", "8aa442cfce79", "dax/kmem: account for partial discontiguous resource upon removal",
+        first=Era(True, "5.10", "60e93dc097f7", "device-dax: add dis-contiguous resource support"), bug=29,
         backports={"6.1": "6.1.178", "6.12": "6.12.97"},
         note="A device of which one range was skipped when it was added cannot be removed cleanly.",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparsemem.spec.features_sparse import SUBSECTION_COMMIT, SparseFeatures
+from sparsemem.spec.features_sparse import SparseFeatures
 from sparsemem.spec.record import Era, choice, since, until
 
 __all__ = ["HotplugFeatures"]
@@ -18,18 +18,18 @@ class HotplugFeatures(SparseFeatures):
 
     # -- what a range must be
     check_pfn_span: bool = since(
-        *SUBSECTION_COMMIT,
+        "5.3", "", "mm/sparsemem: prepare for sub-section ranges",
         note="__add_pages() and __remove_pages() want whole sub-sections; before, removal wanted whole sections (BUG).",
-    )
+    )  # fmt: skip
     misaligned_message: str = choice(
         Era(""),
-        Era("Misaligned __%s_pages start: %#lx end: #%lx", "5.3"),
-        Era("Misaligned %s start: %#lx end: #%lx", "6.0"),
-        Era("Misaligned %s start: %#lx end: %#lx", "6.5"),
+        Era("Misaligned __%s_pages start: %#lx end: #%lx", "5.3", "", "mm/sparsemem: prepare for sub-section ranges"),
+        Era("Misaligned %s start: %#lx end: #%lx", "6.0", "943189db4f3e",
+            "mm/memory_hotplug: drop 'reason' argument from check_pfn_span()"),
+        Era("Misaligned %s start: %#lx end: %#lx", "6.5", "501350459b1f", "mm: memory_hotplug: fix format string in warnings"),
         note="The WARN for a misaligned span; %s is add or remove at first, then the name of the function. The first "
-        "two forms"
-        " print the end with a plain # and without 0x.",
-    )
+        "two forms print the end with a plain # and without 0x.",
+    )  # fmt: skip
     hotplug_addressable_check: bool = until(
         "5.12", "bca3feaa0764", "mm/memory_hotplug: prevalidate the address range being added with platform",
         first=Era(True, "5.5", "dca4436d1cf9", "mm/memory_hotplug: add a bounds check to __add_pages()"),
@@ -55,45 +55,48 @@ class HotplugFeatures(SparseFeatures):
         note="KASLR leaves the direct map its full size in builds that map device memory; before, it kept RAM plus "
         "10 TiB.",
     )  # fmt: skip
-    add_pages_checks_pgprot: bool = since("5.7", note="__add_pages() refuses params without page protection (-EINVAL).")
+    add_pages_checks_pgprot: bool = since(
+        "5.7", "bfeb022f8fe4", "mm/memory_hotplug: add pgprot_t to mhp_params",
+        note="__add_pages() refuses params without page protection (-EINVAL).",
+    )  # fmt: skip
     block_aligned_hotplug: bool = since(
-        "4.17",
+        "4.17", "ba325585230e", "mm/memory_hotplug: enforce block size aligned range check",
         note="add_memory() wants ranges aligned to memory blocks; before, to sections (the release is not confirmed).",
-    )
+    )  # fmt: skip
     checks_node_possible: bool = since(
-        "5.8",
+        "5.8", "", "mm/memory_hotplug: refrain from adding memory into an impossible node",
         note="add_memory_resource() refuses a node that is not possible (-EINVAL).",
-    )
+    )  # fmt: skip
 
     # -- adding
     ram_under_nonbusy_parent: bool = since(
-        "5.1",
+        "5.1", "", "mm/memory-hotplug: Allow memory resources to be children",
         note="Hot-added RAM may lie under a resource that is not busy (a dax device); before, only at the top level.",
-    )
+    )  # fmt: skip
     resource_busy_message: str = choice(
         Era("System RAM resource %pR cannot be added"),
-        Era("Unable to reserve System RAM region: %016llx->%016llx", "5.1"),
+        Era("Unable to reserve System RAM region: %016llx->%016llx", "5.1", "", "mm/memory-hotplug: Allow memory resources to be children"),
         note="The debug line of register_memory_resource() for a range that is taken.",
-    )
+    )  # fmt: skip
     mem_parameter_limits_hotplug: str = choice(
         Era("no"),
         Era("always", "5.1", "357b4da50a62", "x86: respect memory size limiting via mem= parameter"),
-        Era("while booting", "5.7"),
+        Era("while booting", "5.7", "", "mm/hotplug: only respect mem= parameter during boot stage"),
         note="Whether memory above a mem= limit is refused with -E2BIG.",
     )
     blocks_created_by_add_memory: bool = since(
-        "5.3",
+        "5.3", "db051a0dac13", "mm/memory_hotplug: create memory block devices after arch_add_memory()",
         backports={"4.19": "4.19.304"},
         note="Memory block devices are created after the sections were added; before, with each section.",
-    )
+    )  # fmt: skip
     node_registration_bugs: bool = until(
-        "6.18",
+        "6.18", "b8179af12094", "mm/memory_hotplug: activate node before adding new memory blocks",
         note="A node that cannot be registered during hot-add is a BUG; later, the add is rolled back with a warning.",
-    )
+    )  # fmt: skip
     node_online_before_memory: bool = since(
-        "6.18",
+        "6.18", "b8179af12094", "mm/memory_hotplug: activate node before adding new memory blocks",
         note="A new node is set online and registered before its memory is added, with rollback; before, afterwards.",
-    )
+    )  # fmt: skip
     driver_managed_memory: bool = since(
         "5.8", "7b7b27214bba", "mm/memory_hotplug: introduce add_memory_driver_managed()",
         note="add_memory_driver_managed() exists: RAM that is named after its driver and kept out of the firmware map.",
@@ -136,7 +139,7 @@ class HotplugFeatures(SparseFeatures):
         Era(False, "6.6", "1a8c64e11043", "mm/memory_hotplug: embed vmem_altmap details in memory block",
             {"6.1": "6.1.178"}),
         Era(True, "6.8", "6b8f0798b85a", "mm/memory_hotplug: split memmap_on_memory requests across memblocks"),
-        Era(False, "7.2", "", "mm/memory_hotplug: fix incorrect altmap passing in error path", {"6.12": "6.12.97"}),
+        Era(False, "7.2", "2fac4afa0e2e", "mm/memory_hotplug: fix incorrect altmap passing in error path", {"6.12": "6.12.97"}),
         bug=26,
         note="When block devices cannot be created, the memmap is freed as if it were not in the memory being taken "
         "back.",
@@ -148,36 +151,41 @@ class HotplugFeatures(SparseFeatures):
         note="online_pages() and offline_pages() want a start at a pageblock and an end at a section.",
     )  # fmt: skip
     online_pages_checks_alignment: bool = since(
-        "5.10",
+        "5.10", "4986fac160b3", "mm/memory_hotplug: enforce section granularity when onlining/offlining",
         note="online_pages() and offline_pages() refuse (WARN, -EINVAL) what is not whole sections; before, unchecked.",
-    )
+    )  # fmt: skip
     offline_checks_pageblock: bool = until(
-        "5.0",
+        "5.0", "", "mm, memory_hotplug: drop pointless block alignment checks from __offline_pages",
         note="__offline_pages() refuses a range that is not whole pageblocks.",
-    )
+    )  # fmt: skip
     offline_needs_full_block: bool = until(
-        "5.7", note="A block with a section that was never present cannot go offline (-EINVAL), whatever its RAM."
-    )
+        "5.7", "", "drivers/base/memory.c: drop section_count",
+        note="A block with a section that was never present cannot go offline (-EINVAL), whatever its RAM.",
+    )  # fmt: skip
     offline_refuses_holes: bool = since(
         "5.5", "c5e79ef561b0", "mm/memory_hotplug.c: don't allow to online/offline memory blocks with holes",
         note='offline_pages() refuses a range that System RAM does not cover ("memory holes").',
     )  # fmt: skip
-    offline_gives_reason: bool = since("5.0", note="A failed offline names its reason in the debug line.")
+    offline_gives_reason: bool = since(
+        "5.0", "7960509329c2", "mm, memory_hotplug: print reason for the offlining failure",
+        note="A failed offline names its reason in the debug line.",
+    )  # fmt: skip
     unmovable_page_ends_offline: bool = since(
-        "5.8", note='Offlining gives up at a page that cannot move ("unmovable page"); before, it tried again forever.'
-    )
+        "5.8", "aa218795cb5f", "mm: Allow to offline unmovable PageOffline() pages via MEM_GOING_OFFLINE",
+        note='Offlining gives up at a page that cannot move ("unmovable page"); before, it tried again forever.'
+    )  # fmt: skip
     offlined_pages_is_info: bool = until(
-        "5.11",
+        "5.11", "7c33023aad16", "mm/memory_hotplug: quieting offline operation",
         note='"Offlined Pages %ld" is logged at level info; later at level debug.',
-    )
+    )  # fmt: skip
     auto_movable_policy: bool = since(
         "5.15", "e83a437faa62", 'mm/memory_hotplug: introduce "auto-movable" online policy',
         note="memory_hotplug.online_policy=auto-movable exists.",
     )  # fmt: skip
     node_notifiers: bool = since(
-        "6.17",
+        "6.17", "67929de10847", "mm,memory_hotplug: implement numa node notifier",
         note="The first and the last memory of a node are announced by a notifier of their own, which may refuse.",
-    )
+    )  # fmt: skip
     fallback_order_logged: bool = since(
         "5.16", "6cf253925df7", "mm/page_alloc: Print node fallback order",
         note="Rebuilding the zonelists logs the fallback order of each node.",
@@ -200,9 +208,9 @@ class HotplugFeatures(SparseFeatures):
         "one.",
     )  # fmt: skip
     unreleased_resource_warns: bool = until(
-        "5.10",
+        "5.10", "ec62d04e3fdc", "kernel/resource: make release_mem_region_adjustable() never fail",
         note='A range whose System RAM resource cannot be released gives "Unable to release resource <%pa-%pa> (%d)".',
-    )
+    )  # fmt: skip
     try_offline_node_ignores_zone_device: bool = until(
         "5.4", "2c91f8fc6c99", "mm/memory_hotplug: fix try_offline_node()",
         backports={"4.19": "4.19.304", "5.3": "5.3.12"}, bug=14,
@@ -212,10 +220,10 @@ class HotplugFeatures(SparseFeatures):
     # -- zones and spans
     arm64_zones: str = choice(
         Era("DMA32"),
-        Era("DMA 1G and DMA32", "5.5"),
-        Era("DMA 4G", "5.11", "", "arm64: mm: Set ZONE_DMA size based on early IORT scan", {"5.10": "5.10.22"}),
+        Era("DMA 1G and DMA32", "5.5", "1a8e1cef7603", "arm64: use both ZONE_DMA and ZONE_DMA32"),
+        Era("DMA 4G", "5.11", "2b8652936f0c", "arm64: mm: Set ZONE_DMA size based on early IORT scan", {"5.10": "5.10.22"}),
         note="The zones below Normal on arm64: 4 GiB in DMA32; or 1 GiB in DMA, to 4 GiB in DMA32; or 4 GiB in DMA.",
-    )
+    )  # fmt: skip
     zones_shrink_at_offline: bool = since(
         *_SHRINK, backports={"4.19": "4.19.304", "5.4": "5.4.9"},
         note="Zone spans shrink when memory goes offline, and never for device memory; before, when it was removed.",
@@ -235,8 +243,9 @@ class HotplugFeatures(SparseFeatures):
         note="Removing memory that was never online takes its zone from an uninitialised memmap.",
     )  # fmt: skip
     zone_shrink_rescans_for_holes: bool = until(
-        "5.6", note="Shrinking looks through the whole zone, so that one that has become all hole is emptied."
-    )
+        "5.6", "950b68d9178b", "mm/memory_hotplug: don't check for \"all holes\" in shrink_zone_span()",
+        note="Shrinking looks through the whole zone, so that one that has become all hole is emptied."
+    )  # fmt: skip
     removed_memmap_poisoned: bool = since(
         "5.6", "d33695b16a9f", "mm/memory_hotplug: poison memmap in remove_pfn_range_from_zone()",
         note="The memmap of pages that leave their zone is poisoned again.",

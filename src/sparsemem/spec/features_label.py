@@ -19,20 +19,22 @@ class LabelFeatures(DaxFeatures):
         note="A label whose address or size is no multiple of 4 KiB is ignored.",
     )  # fmt: skip
     index_labeloff_checked: bool = since(
-        "4.20", note="An index block whose labeloff is not behind both index blocks is invalid."
-    )
+        "4.20", "", "nvdimm: Sanity check labeloff",
+        note="An index block whose labeloff is not behind both index blocks is invalid.",
+    )  # fmt: skip
     index_labelsize_checked: bool = since(
-        "7.2", note="An index block with a labelsize above 1 is invalid, and nslot is multiplied in 64 bits; before, a "
-        "huge value wraps round.", backports={"6.12": "6.12.118"},
+        "7.3", "18f9124248ed", "libnvdimm/labels: Bound the on-media label size before the shift",
+        note="An index block with a labelsize above 1 is invalid, and nslot is multiplied in 64 bits; before, a "
+        "huge value wraps round.", backports={"6.12": "6.12.110", "7.2": "7.2.7"},
     )  # fmt: skip
     local_labels_are_blk: bool = until(
-        "5.18", "", "nvdimm/namespace: Delete blk namespace consideration in shared paths",
+        "5.18", "fadc38a6672a", "nvdimm/namespace: Delete blk namespace consideration in shared paths",
         note="A label with the LOCAL flag belongs to a BLK region, and a pmem region skips it.",
     )  # fmt: skip
     labels_beyond_disabled_dimm: bool = since(
-        "5.14", "", "libnvdimm/region: Fix label activation vs errors",
+        "5.14", "d9cee9f85b22", "libnvdimm/region: Fix label activation vs errors",
         note="A region with a disabled DIMM that needs no labels goes on to its other DIMMs; before, it stops there.",
-        backports={"5.4": "5.4.286", "5.10": "5.10.262"},
+        backports={"5.4": "5.4.286", "5.10": "5.10.60"},
     )  # fmt: skip
     label_updating_flag_cleared: bool = since(
         "5.1", "966d23a006ca", "libnvdimm/label: Clear 'updating' flag after label-set update",
@@ -45,18 +47,18 @@ class LabelFeatures(DaxFeatures):
         "bytes.", backports={"4.19": "4.19.113"},
     )  # fmt: skip
     force_raw_without_pages: bool = since(
-        "5.1", "", "libnvdimm, pmem: Honor force_raw for legacy pmem regions",
+        "5.1", "fa7d2e639cd9", "libnvdimm/pmem: Honor force_raw for legacy pmem regions",
         note="A legacy namespace that is forced to be raw gets no page structures.", backports={"4.19": "4.19.113"},
     )  # fmt: skip
     uuid_in_any_form: bool = until(
-        "5.16",
+        "5.16", "d1c6e08e7503", "libnvdimm/labels: Add uuid helpers",
         note="A uuid may be written without dashes, or with colons for them.",
     )  # fmt: skip
     holder_class_hides_label_mismatch: bool = until(
-        "5.5", "", "libnvdimm/namespace: Fix a signedness bug in __holder_class_store()",
+        "5.5", "", "libnvdimm/namsepace: Don't set claim_class on error",
         note="holder_class btt where the DIMMs' labels disagree seems to succeed and leaves an unknown class.",
     )  # fmt: skip
     region_align_without_mappings: bool = since(
-        "5.18", "", "libnvdimm/region: Allow setting align attribute on regions without mappings",
+        "6.2", "2e5021cc42ba", "libnvdimm/region: Allow setting align attribute on regions without mappings",
         note="The align of a region without DIMMs can be set; before, writing it answers ENXIO.",
     )  # fmt: skip

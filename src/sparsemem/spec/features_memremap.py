@@ -28,10 +28,11 @@ class MemremapFeatures(BlockFeatures):
     )  # fmt: skip
     mixed_region_message: str = choice(
         Era("%s attempted on mixed region %pr"),
-        Era("%s attempted on %s region %pr", "5.0", backports={"4.19": "4.19.14", "4.20": "4.20.1"}),
+        Era("%s attempted on %s region %pr", "5.0", "06489cfbd915", "mm, devm_memremap_pages: kill mapping \"System RAM\" support",
+        backports={"4.19": "4.19.14", "4.20": "4.20.1"}),
         Era("attempted on %s region %#llx-%#llx", *_RANGES),
         note="The WARN for a range that touches System RAM; a first %s is mixed_region_function.",
-    )
+    )  # fmt: skip
     mixed_region_function: str = choice(
         Era("devm_memremap_pages"),
         Era("memremap_pages", *_SPLIT),
@@ -51,26 +52,37 @@ class MemremapFeatures(BlockFeatures):
         note='A caller\'s own reference needs teardown methods ("Missing reference count teardown definition", '
         '-EINVAL).',
     )  # fmt: skip
-    pgmap_private_owner: bool = since("5.7", note='Device-private pages need an owner ("Missing owner", -EINVAL).')
+    pgmap_private_owner: bool = since(
+        "5.7", "f894ddd5ff01", "memremap: add an owner field to struct dev_pagemap",
+        note='Device-private pages need an owner ("Missing owner", -EINVAL).',
+    )  # fmt: skip
     pgmap_page_free: str = choice(
-        Era(""), Era("Missing page_free method", "5.3"), Era("Missing folio_free method", "6.19"),
+        Era(""),
+        Era("Missing page_free method", "5.3", "f6a55e1a3fe6", "memremap: lift the devmap_enable manipulation into devm_memremap_pages"),
+        Era("Missing folio_free method", "6.19", "3a5a06554566", "mm/zone_device: rename page_free callback to folio_free"),
         note="The WARN for private and coherent (up to v5.9 also fsdax) pages without a free method (-EINVAL).",
     )  # fmt: skip
-    pgmap_folio_size_check: bool = since("6.18", note="A page size beyond the largest folio is refused (-EINVAL).")
+    pgmap_folio_size_check: bool = since(
+        "6.18", "646b67d57589", "mm/memremap: reject unreasonable folio/compound page sizes in memremap_pages()",
+        note="A page size beyond the largest folio is refused (-EINVAL).",
+    )  # fmt: skip
     pgmap_vmemmap_shift: bool = since(
         "5.17", "c4386bd8ee3a", "mm/memremap: add ZONE_DEVICE support for compound pages",
         note="A dev_pagemap may be made of large pages (vmemmap_shift).",
     )  # fmt: skip
     memremap_zone_device_init_logged: bool = until(
-        "6.4",
+        "6.4", "dd31bad21980", "mm: be less noisy during memory hotplug",
         first=Era(True, "4.20", "966cf44f637e",
                   "mm: defer ZONE_DEVICE page initialization to the point where we init pgmap"),
         backports={"6.1": "6.1.184"},
         note="memmap_init_zone_device() logs how long it took at level info; later at level debug.",
     )  # fmt: skip
     zone_device_init_message: str = choice(
-        Era(""), Era("%s initialised, %lu pages in %ums", "4.20"), Era("%s initialised %lu pages in %ums", "5.4"),
-        note="That line; %s is memmap_init_zone_device.",
+        Era(""),
+        Era("%s initialised, %lu pages in %ums", "4.20", "966cf44f637e",
+            "mm: defer ZONE_DEVICE page initialization to the point where we init pgmap"),
+        Era("%s initialised %lu pages in %ums", "5.4", "fdc029b19dfd", "memremap: remove the dev field in struct dev_pagemap"),
+        note="That line; %s is the name of the device (up to 5.3) or memmap_init_zone_device.",
     )  # fmt: skip
     percpu_ref_exit_before_unmap: bool = until(
         "6.0", "1e57ffb6e3fd", "mm/memremap: fix memunmap_pages() race with get_dev_pagemap()",
@@ -80,7 +92,8 @@ class MemremapFeatures(BlockFeatures):
     )  # fmt: skip
     altmap_destroy_reads_reserved_memmap: bool = until(
         "5.4-rc4", "77e080e7680e", "mm/memunmap: don't access uninitialized memmap in memunmap_pages()",
-        first=Era(True, "5.0"), backports={"5.3": "5.3.8"}, bug=11,
+        first=Era(True, "5.0", "2c2a5af6fed2", "mm, memory_hotplug: add nid parameter to arch_remove_memory"), backports={"5.3": "5.3.8"},
+        bug=11,
         note="Destroying a mapping with an altmap takes its node from the reserved, uninitialised part of the memmap.",
     )  # fmt: skip
     memory_failure_reads_device_metadata: bool = until(

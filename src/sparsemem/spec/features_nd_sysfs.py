@@ -31,16 +31,16 @@ class NdSysfsFeatures(DeviceFeatures):
         note="A DIMM that is a CXL memory device has a directory \"cxl\" with its id (read in 6.12, not in 6.1).",
     )  # fmt: skip
     hmem_resource: bool = until(
-        "6.3", "", "dax/hmem: Convey the dax range via memregion_info()",
+        "6.3", "fe098574a93b", "dax/hmem: Convey the dax range via memregion_info()",
         note="A soft-reserved range's platform device has an entry of its own in the iomem tree, around Soft Reserved (seen in 6.1, not "
         "in 6.12).",
     )  # fmt: skip
     hmem_has_parent: bool = since(
-        "7.1", "", "dax/hmem: Parent dax_hmem devices",
+        "7.1", "059edcc405e4", "dax/hmem: Parent dax_hmem devices",
         note="sysfs has hmem.N below hmem_platform.0 (seen in 7.2, not in 6.12).",
     )  # fmt: skip
     hmem_without_hmat: bool = since(
-        "5.10", "", "ACPI: HMAT: attach a device for each soft-reserved range",
+        "5.10", "5ccac54f3e12", "ACPI: HMAT: attach a device for each soft-reserved range",
         note="Every soft-reserved range gets a dax region, whether or not an HMAT describes it (seen in 5.10).",
     )  # fmt: skip
     dax_failed_probe_keeps_pgmap: bool = since(
@@ -48,8 +48,8 @@ class NdSysfsFeatures(DeviceFeatures):
         note="A dynamic dax device whose probe failed keeps its page map, and each later probe fails: EINVAL (read in 6.1, 6.12, 7.2).",
     )  # fmt: skip
     nd_power_directory: bool = until(
-        "5.18", "", "nvdimm: disable power management of its devices",
-        note="Devices of the nd bus have a directory power (seen in 5.10, not in 6.1; the release between could not be confirmed).",
+        "5.14", "2bbafda405c0", "libnvdimm: Drop unused device power management support",
+        note="Devices of the nd bus have a directory power (seen in 5.10, not in 6.1; in 5.12.9, not in 5.14-rc5).",
     )  # fmt: skip
     block_sysfs: str = choice(
         Era("5.10"), Era("6.1", "6.0"), Era("6.12", "6.11"), Era("7.2", "7.0"),

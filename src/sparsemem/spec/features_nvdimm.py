@@ -25,7 +25,7 @@ class NvdimmFeatures(LabelFeatures):
         "gets a new seed all the same; before, it came up raw.",
     )  # fmt: skip
     capacity_change_logged: bool = until(
-        "5.10", "", "nvdimm: simplify revalidate_disk handling",
+        "5.10", "32f61d67570d", "nvdimm: simplify revalidate_disk handling",
         note="A new pmem disk is announced with \"detected capacity change from 0 to N\".",
     )  # fmt: skip
     read_only_goes_both_ways: bool = since(
@@ -55,11 +55,12 @@ class NvdimmFeatures(LabelFeatures):
         note="The radix MMU maps huge pages of a PUD, and device memory can be aligned to one (in 6.6.9, not in 6.4.6).",
     )  # fmt: skip
     virtio_pmem_has_node: bool = since(
-        "6.3", "", "virtio_pmem: populate numa information",
+        "6.3", "d5ff73bbb03e", "virtio_pmem: populate numa information",
         note="Before, its region is on no node (numa_node -1) and its target node is 0. Not in 6.2.12, in 6.3.8; it was merged with "
         "the zoned block devices of virtio-blk.",
     )  # fmt: skip
     btt_checks_free_blocks: bool = since(
-        "7.2", backports={"6.12": "6.12.118"},
-        note="A BTT with fewer free blocks than lanes (256) is refused (the releases before 6.12.118 could not be looked at).",
+        "7.3", "6a1f2e5ed926", "nvdimm/btt: reject an arena whose nfree is below the lane count",
+        backports={"6.12": "6.12.110", "7.2": "7.2.7"},
+        note="A BTT with fewer free blocks than lanes (256) is refused.",
     )  # fmt: skip

@@ -53,11 +53,14 @@ class SparseFeatures:
         note="A section that holds both RAM and device pages carries SECTION_TAINT_ZONE_DEVICE.",
     )  # fmt: skip
     section_vmemmap_preinit: bool = since(
-        "6.15",
+        "6.15", "d65917c42373", "mm/sparse: allow for alternate vmemmap section init at boot",
         note="SECTION_IS_VMEMMAP_PREINIT exists (bit 5 of the section word, in builds with SPARSEMEM_VMEMMAP_PREINIT).",
-    )
+    )  # fmt: skip
     section_map_last_bit: int = choice(
-        Era(3), Era(4, "5.3"), Era(5, "5.12"), Era(6, "6.15"),
+        Era(3),
+        Era(4, "5.3", "326e1b8f83a4", "mm/sparsemem: introduce a SECTION_IS_EARLY flag"),
+        Era(5, "5.12", "1f90a3477df3", "mm: teach pfn_to_online_page() about ZONE_DEVICE section collisions"),
+        Era(6, "6.15", "d65917c42373", "mm/sparse: allow for alternate vmemmap section init at boot"),
         note="The flags of the section word lie below this bit; the encoded memmap is in the bits above.",
     )  # fmt: skip
     section_word_encodes_kaddr: bool = until(
@@ -95,9 +98,9 @@ class SparseFeatures:
         note="pfn_valid() is false for every device page, since memblock does not know device memory.",
     )  # fmt: skip
     pfn_walk_iterators: bool = since(
-        "6.16",
+        "6.16", "037926316c9d", "mm: implement for_each_valid_pfn() for CONFIG_SPARSEMEM",
         note="for_each_valid_pfn() with first_valid_pfn() and next_valid_pfn() exists.",
-    )
+    )  # fmt: skip
     usage_freed_by_rcu: bool = since(
         *_RCU_COMMIT, backports=_RCU_STABLE,
         note="The usage map is freed after a grace period, and readers look at it under RCU.",
@@ -160,12 +163,13 @@ class SparseFeatures:
         "crash.",
     )  # fmt: skip
     hwpoison_cleared_on_remove: bool = until(
-        "6.2",
+        "6.2", "5033091de814", "mm/hwpoison: introduce per-memory_block hwpoison counter",
         note="sparse_remove_section() clears poisoned pages from the count, leaving out the altmap of the first "
         "section.",
-    )
+    )  # fmt: skip
     section_add_skips_poison: bool = until(
-        "6.19", first=Era(True, "6.8"),
+        "6.19", "300709fbefd1", "mm/memory_hotplug: Remove MEM_PREPARE_ONLINE/MEM_FINISH_OFFLINE notifiers",
+        first=Era(True, "6.9", "c5f1e2d18909", "mm/memory_hotplug: introduce MEM_PREPARE_ONLINE/MEM_FINISH_OFFLINE notifiers"),
         note="The memmap of memory that is not accessible yet (MHP_OFFLINE_INACCESSIBLE, s390) is not poisoned.",
     )  # fmt: skip
 
@@ -176,8 +180,9 @@ class SparseFeatures:
         Era("everything", "4.0", arches=("ppc64",)),
         Era("everything", "5.9", "1d9cfee7535c",
             "mm/sparsemem: enable vmem_altmap support in vmemmap_populate_basepages()", arches=("arm64",)),
-        Era("everything", "6.9", arches=("s390x",)),
-        Era("everything", "6.11", arches=("riscv64",)),
+        Era("everything", "6.9", "1a65b73ae9ab", "s390/mm: allocate vmemmap pages from self-contained memory range",
+            arches=("s390x",)),
+        Era("everything", "6.11", "c75a74f4ba19", "riscv: mm: Add memory hotplugging support", arches=("riscv64",)),
         note="Which memmap is taken from the altmap: on x86 that of whole sections; where nothing is, the altmap is "
         "left alone and the memmap is in RAM.",
     )  # fmt: skip
@@ -190,7 +195,7 @@ class SparseFeatures:
     vmemmap_pmd_for_parts: bool = choice(
         Era(False),
         Era(True, "4.0", arches=("arm64",)),
-        Era(True, "6.8", arches=("riscv64",)),
+        Era(True, "6.8", "ff172d4818ad", "riscv: Use hugepage mappings for vmemmap", arches=("riscv64",)),
         Era(False, "6.14.0", "d4234d131b0a", "arm64: mm: Populate vmemmap at the page level if not section aligned",
             {"6.1": "6.1.132", "6.6": "6.6.84", "6.12": "6.12.20", "6.13": "6.13.8"}, ("arm64",)),
         note="With 4 KiB pages, the memmap of one sub-section is mapped by a whole PMD, which its neighbours share.",
@@ -214,14 +219,15 @@ class SparseFeatures:
         note="Device-dax with large pages and no altmap keeps two pages of memmap for each large page.",
     )  # fmt: skip
     compound_init_ignores_boot_memmap: bool = until(
-        "7.2", "", "mm/mm_init: fix uninitialized struct pages for ZONE_DEVICE",
+        "7.2", "cd681403a870", "mm/mm_init: fix uninitialized struct pages for ZONE_DEVICE",
         first=Era(True, "5.19", "6fd3620b3428", "mm/page_alloc: reuse tail struct pages for compound devmaps"), bug=28,
         backports={"6.1": "6.1.184", "6.12": "6.12.97"},
         note="Device-dax in a free sub-section of a boot section re-uses the full boot memmap, most of it "
         "uninitialised.",
     )  # fmt: skip
     vmemmap_accounting_underflow: bool = until(
-        "7.2", "", "mm/sparse-vmemmap: fix DAX vmemmap accounting with optimization", first=Era(True, "6.11"), bug=27,
+        "7.2", "721a73e30c9e", "mm/sparse-vmemmap: fix DAX vmemmap accounting with optimization",
+        first=Era(True, "6.11", "15995a352474", "mm: report per-page metadata information"), bug=27,
         backports={"6.12": "6.12.101"},
         note="nr_memmap_pages counts a deduplicated memmap as if it were whole, and a failed add below zero.",
     )  # fmt: skip
@@ -231,7 +237,7 @@ class SparseFeatures:
     )  # fmt: skip
     ppc64_altmap_boundary_off: bool = until(
         "6.5", "6722b2571205", "powerpc/mm/altmap: Fix altmap boundary check", arches=("ppc64",), bug=24,
-        first=Era(True, "4.20"),
+        first=Era(True, "4.20", "9ef34630a461", "powerpc/mm: Fallback to RAM if the altmap is unusable"),
         backports={"5.4": "5.4.286", "5.10": "5.10.190", "5.15": "5.15.126", "6.1": "6.1.45", "6.4": "6.4.10"},
         note="The test whether a freed vmemmap page is the altmap's counts what is allocated twice: a page behind the altmap "
         "passes for one of it, and later hotplug can fail.",

@@ -124,7 +124,7 @@ MESSAGES: tuple[Message, ...] = (
         wordings=(
             Wording(
                 "CFMWS: [BIOS BUG] base/size alignment violates spec",
-                "6.15",
+                "6.16",
                 note="first release not verified; read in 7.2",
             ),
         ),
@@ -144,7 +144,7 @@ MESSAGES: tuple[Message, ...] = (
         wordings=(
             Wording(
                 "CFMWS: memblock size advise failed (%d)",
-                "6.15",
+                "6.16",
                 fields=("errno",),
                 note="first release not verified; read in 7.2",
             ),

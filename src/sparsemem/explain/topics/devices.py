@@ -123,7 +123,7 @@ TOPICS: tuple[Topic, ...] = (
         text=(
             "The firmware's CEDT lists windows (CFMWS) of host addresses; regions are made inside them. Base and size"
             " are multiples of 256 MiB times the ways, and 2 GiB is the size to prefer: memory blocks may be as large"
-            " as 2 GiB, and what lies outside whole blocks is stranded. From 6.15 the windows' alignment makes the"
+            " as 2 GiB, and what lies outside whole blocks is stranded. From 6.16 the windows' alignment makes the"
             " kernel choose smaller blocks."
         ),
         rules=("cxl-window-alignment", "cxl-window-space", "memory-block-size"),

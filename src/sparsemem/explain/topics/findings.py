@@ -224,7 +224,7 @@ TOPICS: tuple[Topic, ...] = (
         text=(
             "With 64 GiB of memory or more, x86-64 on bare metal uses 2 GiB blocks (from 5.9), and a virtual machine"
             " does if its memory ends on a multiple of 2 GiB. DIMMs, dax devices and CXL windows that are not multiples"
-            " of 2 GiB are then refused or lose what lies outside. From 6.15 CXL windows make the kernel choose smaller"
+            " of 2 GiB are then refused or lose what lies outside. From 6.16 CXL windows make the kernel choose smaller"
             " blocks."
         ),
         rules=("memory-block-size", "block-alignment", "kmem-alignment"),

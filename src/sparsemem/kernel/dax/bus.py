@@ -110,7 +110,7 @@ def alloc_dax_region(state: State, region: DaxRegion) -> str:
             f"{region.driver} {region.dev}: dax_region resource conflict for "
             f"[mem {region.start:#010x}-{region.end:#010x}]"
         )
-        state.log("err", text)
+        state.log("err" if state.kernel.features.dax_region_conflict_logged else "debug", text)
         raise Refusal(12, "alloc_dax_region", "dax-region-conflict", (text,))
     key = f"dax_region{region.id}"
     if key in state.dax:  # the namespaces of a libnvdimm region share its number; a CXL region and an hmem one may, too
