@@ -77,6 +77,21 @@ def test_pfn_valid_over_many_chunks(backend: Any, pattern: str) -> None:
             assert np.array_equal(backend.pfn_valid(m, pfns, threads=3), wanted)
 
 
+@needs_numba
+@pytest.mark.parametrize("scattered", [True, False])
+def test_many_pfns_are_tried_both_ways(scattered: bool) -> None:
+    """More pfns than the trial asks for, on a map that is mostly uniform: both ways give the same answers."""
+    m = EffectiveMap(1 << 14)
+    m.fill_range(0, 1 << 19)
+    m.add((1 << 19) + 7, 5)
+    limit = m.nr_subsections * m.pages_per_subsection
+    count = numba_backend._MANY + 3
+    pfns = np.random.default_rng(1).integers(0, limit + 1000, count, dtype=np.uint64)
+    if not scattered:
+        pfns.sort()
+    assert np.array_equal(numba_backend.pfn_valid(m, pfns), numpy_backend.pfn_valid(m, pfns))
+
+
 @every_backend
 def test_pfn_valid_keeps_the_shape_and_refuses_other_types(backend: Any) -> None:
     m = EffectiveMap(2)
