@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from sparsemem.errors import InputError, NotModelledError
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, qom_order
 from sparsemem.machine.qemu import Guest, PmemDevice, memory_layout, start
+from sparsemem.play.scenario import parse_scenario
 from sparsemem.ranges import Range
 from sparsemem.spec import kernel
 from sparsemem.units import GIB, MIB, parse_size
@@ -36,23 +36,12 @@ SAID_IN_7_2 = {
 
 
 @cache
-def table(name: str) -> dict[str, Any]:
-    return tomllib.loads((DIRECTORY / f"{name}.toml").read_text())["machine"]
-
-
 @cache
 def guest(name: str, version: str) -> Guest:
-    m = table(name)
-    pmem = [PmemDevice(parse_size(p["size"]), p.get("labels", False)) for p in m.get("pmem", [])]
-    return start(
-        kernel(version),
-        parse_size(m["memory"]),
-        m.get("cmdline", ""),
-        pmem,
-        slots=m.get("slots", 8),
-        maxmem=parse_size(m.get("maxmem", "16G")),
-        dimms=[parse_size(size) for size in m.get("dimms", [])],
-    )
+    m = parse_scenario((DIRECTORY / f"{name}.toml").read_text().partition("[recording]")[0], name).machine
+    pmem = [PmemDevice(each.size, each.labels, each.node) for each in m.pmem]
+    dimms = [(each.size, each.node) for each in m.dimms]
+    return start(kernel(version), m.memory, m.cmdline, pmem, slots=m.slots, maxmem=m.maxmem, dimms=dimms, nodes=m.nodes)
 
 
 def plugs(data: dict[str, Any]) -> bool:

@@ -81,6 +81,7 @@ def _read(scenario: Path) -> str:
 def differences(scenario: Path, recorded: Path, version: str, skip: tuple[str, ...] = ()) -> list[Difference]:
     """Play ``scenario`` and compare everything that was recorded. ``skip``: commands whose answers are not compared."""
     real = json.loads(recorded.read_text())
+    version = real.get("kernel", version)  # which release of the series it was, where that is known
     player, results = play(parse_scenario(_read(scenario), str(scenario), scenario.parent), version)
     model = to_json(player.machine, results)
     theirs = _after_start(real["steps"], len(results))

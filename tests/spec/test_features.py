@@ -94,6 +94,7 @@ ID_NOT_FOUND = {  # nothing in reach ties an id to the subject; a hash from memo
     "resource_busy_message", "mem_parameter_limits_hotplug", "offline_checks_pageblock",
     "offline_needs_full_block", "block_size_validated", "dax_region_conflict_logged", "nd_target_node_attribute",
     "label_dpa_page_aligned", "index_labeloff_checked", "holder_class_hides_label_mismatch",
+    "demotion_targets_logged",
 }  # fmt: skip
 
 

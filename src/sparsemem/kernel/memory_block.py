@@ -33,6 +33,7 @@ __all__ = [
     "ONLINE_TYPES",
     "auto_online_blocks_show",
     "auto_online_blocks_store",
+    "block_nodes",
     "block_size_bytes_show",
     "block_zone",
     "create_memory_block_devices",
@@ -69,8 +70,9 @@ def walk_memory_blocks(state: State, start: int, size: int) -> Iterator[tuple[in
 # -- boot
 
 
-def memory_dev_init(state: State, nids: dict[int, int]) -> None:
-    """Create a device for every block with a present section, online. ``nids``: section nr -> node (the last one counts).
+def memory_dev_init(state: State, nids: dict[int, int], shared: dict[int, tuple[int, ...]]) -> None:
+    """Create a device for every block with a present section, online. ``nids``: section nr -> node (the last one counts);
+    ``shared``: blocks in which several nodes have pages, which have no zone then; remembered in ``misc["shared_blocks"]``.
 
     Raises Refusal(EINVAL) where the kernel panics: "Memory block size not suitable".
     """
@@ -85,10 +87,19 @@ def memory_dev_init(state: State, nids: dict[int, int]) -> None:
     for nr, ms in state.sections.items():
         if ms.section_mem_map & SECTION_MARKED_PRESENT:
             blocks[nr // per_block] = max(blocks.get(nr // per_block, 0), nids.get(nr, 0))
-    shared: dict[tuple[int, str | None], MemoryBlock] = {}
+    alike: dict[tuple[int, str | None], MemoryBlock] = {}
     for block_id, nid in sorted(blocks.items()):
-        zone = _early_node_zone(state, block_id, nid)
-        state.blocks[block_id] = shared.setdefault((nid, zone), MemoryBlock("online", nid, zone, True))
+        zone = None if block_id in shared else _early_node_zone(state, block_id, nid)
+        state.blocks[block_id] = alike.setdefault((nid, zone), MemoryBlock("online", nid, zone, True))
+    if shared:
+        state.misc["shared_blocks"] = shared
+
+
+def block_nodes(state: State, block_id: int) -> tuple[int, ...]:
+    """The nodes that a block is linked to: one, or for one of boot all that have pages in it."""
+    block = state.blocks[block_id]
+    several: dict[int, tuple[int, ...]] = state.misc.get("shared_blocks", {})
+    return several.get(block_id, (block.nid,)) if block.early else (block.nid,)
 
 
 def _early_node_zone(state: State, block_id: int, nid: int) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sparsemem.kernel.memory_block import memory_dev_init
 from sparsemem.kernel.memory_hotplug.zones import ZONE_MOVABLE, ZONE_NORMAL, pages_per_block
+from sparsemem.kernel.memory_tiers import memory_tier_init
 from sparsemem.kernel.sparse import memory_present, sparse_init, sparse_init_subsection_map
 from sparsemem.kernel.state import Pgdat, State, Zone
 
@@ -53,8 +54,18 @@ def boot_memory(state: State, ranges: tuple[BootRange, ...]) -> None:
     shift = state.kernel.geometry.PFN_SECTION_SHIFT
     for start, end, nid in pfns:
         last.update(dict.fromkeys(range(start >> shift, ((end - 1) >> shift) + 1), nid))
-    memory_dev_init(state, last)
+    memory_dev_init(state, last, _shared_blocks(state, pfns))
+    memory_tier_init(state)
     _kernel_holds(state, pfns)
+
+
+def _shared_blocks(state: State, pfns: list[tuple[int, int, int]]) -> dict[int, tuple[int, ...]]:
+    """Blocks that several nodes have pages in: each of their ranges begins or ends there."""
+    per_block, owners = pages_per_block(state), dict[int, set[int]]()
+    for start, end, nid in pfns:
+        for edge in (start, end - 1):
+            owners.setdefault(edge // per_block, set()).add(nid)
+    return {nr: tuple(sorted(nids)) for nr, nids in owners.items() if len(nids) > 1}
 
 
 def _kernel_holds(state: State, pfns: list[tuple[int, int, int]]) -> None:

@@ -80,7 +80,7 @@ def fuzz(
     refused = 0
     while summary.steps < steps:
         table = draw_machine(rng)
-        plugging = plugs and rng.random() < 0.12
+        plugging = plugs and rng.random() < (0.5 if table.nodes else 0.12)
         summary.machines += 1
         for _ in range(1 if plugging else _PER_MACHINE):
             if summary.steps >= steps:

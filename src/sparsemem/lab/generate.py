@@ -6,12 +6,13 @@ A sequence is drawn while the model plays it, so that it names devices that exis
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import NotModelledError, SparsememError
 from sparsemem.lab.observe import of_model
 from sparsemem.play.player import Player
-from sparsemem.play.scenario import MachineTable, PmemTable, Scenario
+from sparsemem.play.scenario import DimmTable, MachineTable, PmemTable, Scenario
 from sparsemem.play.setup import set_up
 from sparsemem.play.shell import parse_step
 
@@ -33,12 +34,15 @@ _CMDLINES = (
 _PARAMETERS = (
     "memhp_default_state=online_movable", "memhp_default_state=online", "movable_node", "memory_hotplug.memmap_on_memory=1",
 )  # fmt: skip
+_NODES = ((256, 256), (256, 256, 0), (200, 312), (384, 128, 0), (512, 0), (512, 0, 0))
+"""MiB of each node: cut at a block and inside one, and nodes without memory of their own; the domain in the middle is unknown."""
 _MODES = ("fsdax", "fsdax", "devdax", "devdax", "sector", "raw")
 _ALIGNS = ("4096", "4K", "2M", "2M", "2M", "1G", "3")
 
 
 def draw_machine(rng: Random) -> MachineTable:
-    """A q35 machine: NVDIMMs whose ends are beside section and block boundaries, pmem cut out of RAM, parameters that matter."""
+    """A q35 machine: NVDIMMs whose ends are beside section and block boundaries, pmem cut out of RAM, parameters that matter; one in
+    five has several nodes."""
     words = []
     if rng.random() < 0.35:
         words.append(rng.choice(_CMDLINES))
@@ -50,14 +54,19 @@ def draw_machine(rng: Random) -> MachineTable:
         labels = rng.random()
         pmem.append(PmemTable(rng.choice(_PMEM) * _MIB, labels < 0.85, 0.8 < labels < 0.85))
     memory = rng.choice((512, 512, 512, 512, 513, 768)) * _MIB
-    return MachineTable("memory", "", memory, " ".join(words), tuple(pmem))
+    if rng.random() >= 0.2:
+        return MachineTable("memory", "", memory, " ".join(words), tuple(pmem))
+    nodes = tuple(size * _MIB for size in rng.choice(_NODES))
+    placed = tuple(replace(each, node=rng.randrange(len(nodes))) for each in pmem)
+    return MachineTable("memory", "", sum(nodes), " ".join(words), placed, nodes=nodes)
 
 
 class _Drawer:
     """Draws the next step from what the model shows now."""
 
-    def __init__(self, rng: Random, player: Player, plugs: bool) -> None:
+    def __init__(self, rng: Random, player: Player, plugs: bool, nodes: int = 0) -> None:
         self.rng = rng
+        self.nodes = nodes
         self.player = player
         self.plugs = plugs
         self.dimms: list[str] = []
@@ -77,7 +86,7 @@ class _Drawer:
             (self._block, 6), (self._seed, 8), (self._read, 7), (self._mount, 4), (self._policy, 1),
         ]  # fmt: skip
         if self.plugs:
-            kinds.append((self._plug, 14))
+            kinds.append((self._plug, 30 if self.nodes else 14))
         draws, weights = zip(*kinds, strict=True)
         return str(rng.choices(draws, weights)[0]())
 
@@ -240,6 +249,10 @@ class _Drawer:
             return f"unplug {name}"
         size = rng.choice(("128M", "128M", "256M", "64M", "192M", "2M", "130M"))
         place = rng.choice(("", "", "", f" addr={0x180000000 + rng.randrange(8) * 0x4000000:#x}"))
+        if rng.random() < 0.3:
+            place += f" type=nvdimm{rng.choice(('', ' labels=blank'))}"
+        if self.nodes:
+            place += f" node={rng.randrange(self.nodes + (rng.random() < 0.05))}"
         return f"plug {name} {size}{place}"
 
 
@@ -264,7 +277,7 @@ def draw_scenario(rng: Random, table: MachineTable, version: str, length: int, *
     for _ in range(length * 4):
         if len(steps) == length:
             break
-        text = _Drawer(rng, player, plugs).step()
+        text = _Drawer(rng, player, plugs, len(table.nodes)).step()
         try:
             script = parse_step(text)
             player.step(text, script)
@@ -286,17 +299,24 @@ def to_toml(scenario: Scenario, words: str = "") -> str:
     def size(value: int) -> str:
         return f'"{value // _MIB}M"' if not value % _MIB else str(value)
 
+    def dimm(each: DimmTable) -> str:
+        return f"{{ size = {size(each.size)}, node = {each.node} }}" if each.node else size(each.size)
+
     lines = [f"# {line}".rstrip() for line in words.splitlines()]
     if scenario.kernel:
         lines.append(f"kernel = {json.dumps(scenario.kernel)}")
     lines += ["steps = [", *(f"  {json.dumps(text)}," for text, _ in scenario.steps), "]", "", "[machine]"]
-    lines.append(f"memory = {size(table.memory)}")
+    if table.nodes:
+        lines.append(f"nodes = [{', '.join(size(each) if each else '0' for each in table.nodes)}]")
+    else:
+        lines.append(f"memory = {size(table.memory)}")
     if table.cmdline:
         lines.append(f"cmdline = {json.dumps(table.cmdline)}")
     entries = []
     for each in table.pmem:
         labels = ', labels = "blank"' if each.blank else ", labels = true" if each.labels else ""
-        entries.append(f"{{ size = {size(each.size)}{labels} }}")
+        node = f", node = {each.node}" if each.node else ""
+        entries.append(f"{{ size = {size(each.size)}{labels}{node} }}")
     if entries:
         lines.append(f"pmem = [{', '.join(entries)}]")
     if table.slots != 8:
@@ -304,5 +324,5 @@ def to_toml(scenario: Scenario, words: str = "") -> str:
     if table.maxmem != 16 << 30:
         lines.append(f"maxmem = {size(table.maxmem)}")
     if table.dimms:
-        lines.append(f"dimms = [{', '.join(size(each) for each in table.dimms)}]")
+        lines.append(f"dimms = [{', '.join(dimm(each) for each in table.dimms)}]")
     return "\n".join(lines) + "\n"

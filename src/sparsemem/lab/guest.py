@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sparsemem.lab.conversation import STEP_SECONDS, Conversation, GuestAnswer
 from sparsemem.lab.errors import GuestLostError, LabError
 from sparsemem.lab.qemu import Qemu
+from sparsemem.machine.qemu import LABEL_SIZE
 from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ INIT_LABELS = "ndctl disable-region all; ndctl init-labels -f all; ndctl enable-
 """What is done before the first step on a machine with labelled pmem: QEMU's label areas are blank."""
 
 _UNPLUG_SECONDS = 6.0
+_EJECT = 3
+"""The source of an _OST that answers a request to eject; others tell of a plug."""
 
 
 class Guest:
@@ -110,18 +113,26 @@ class Guest:
         return GuestAnswer(code, words, (*log, *answer.log)), seen
 
     def _plug(self, name: str, size: str, places: list[str]) -> None:
-        told = {key: int(value, 0) for key, _, value in (word.partition("=") for word in places)}
+        words = dict(word.partition("=")[::2] for word in places)
+        driver = "nvdimm" if words.pop("type", "") == "nvdimm" else "pc-dimm"
+        label = LABEL_SIZE if words.pop("labels", "") else 0
+        told = {key: int(value, 0) for key, value in words.items()}
         self._plugged += 1
         backend = f"m{self._plugged}_{name}"  # a name of its own: the device's is the one that may be taken
-        self.qemu.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": backend, "size": parse_size(size)})
+        self.qemu.qmp(
+            "object-add", **{"qom-type": "memory-backend-ram", "id": backend, "size": parse_size(size) + label}
+        )
+        if label:
+            told["label-size"] = label
         try:
-            self.qemu.qmp("device_add", driver="pc-dimm", id=name, memdev=backend, **told)
-        except LabError:
+            self.qemu.qmp("device_add", driver=driver, id=name, memdev=backend, **told)
+        except LabError as error:
             self.qemu.qmp("object-del", id=backend)
-            raise
+            raise LabError(error.what.replace(backend, f"mem_{name}")) from None
         self._backends[name] = backend
 
     def _unplug(self, name: str) -> None:
+        self.qemu.qmp("query-status")  # what was said of an earlier plug is in by now
         self.qemu.events()
         self.qemu.qmp("device_del", id=name)
         end = time.monotonic() + _UNPLUG_SECONDS
@@ -131,9 +142,11 @@ class Guest:
             for event in self.qemu.events():
                 data = event.get("data", {})
                 if event["event"] == "DEVICE_DELETED" and data.get("device") == name:
-                    self.qemu.qmp("object-del", id=self._backends.pop(name, ""))
+                    backend = self._backends.pop(name, "")
+                    if backend:  # one of the command line keeps its own
+                        self.qemu.qmp("object-del", id=backend)
                     return
-                if event["event"] == "ACPI_DEVICE_OST":
+                if event["event"] == "ACPI_DEVICE_OST" and data["info"]["source"] == _EJECT:
                     info = data["info"]
                     said.append(f"ACPI_DEVICE_OST source={info['source']} status={info['status']}")
                     if len(said) > 1:

@@ -42,6 +42,18 @@ def _memory(table: MachineTable) -> str:
     return f"{size},slots={table.slots},maxmem={table.maxmem}B" if table.slots else size
 
 
+def _nodes(table: MachineTable) -> list[str]:
+    """Nodes with memory of their own, and without; both CPUs are node 0's."""
+    argv = []
+    for nid, size in enumerate(table.nodes):
+        node = f"node,nodeid={nid}" + (",cpus=0-1" if nid == 0 else "")
+        if size:
+            argv += ["-object", f"memory-backend-ram,id=ram{nid},size={size}"]
+            node += f",memdev=ram{nid}"
+        argv += ["-numa", node]
+    return argv
+
+
 def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, accel: str = "tcg") -> list[str]:
     """The command that runs the machine. ``sockets`` is the directory for its sockets and console."""
     argv = [
@@ -54,17 +66,16 @@ def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, ac
         "-qmp", f"unix:{sockets}/qmp,server=on,wait=off",
         "-qmp", f"unix:{sockets}/drgn,server=on,wait=off",
     ]  # fmt: skip
-    for index, size in enumerate(table.dimms):
-        argv += [
-            "-object",
-            f"memory-backend-ram,id=cmem{index},size={size}",
-            "-device",
-            f"pc-dimm,id=cold{index},memdev=cmem{index}",
-        ]
+    argv += _nodes(table)
+    for index, dimm in enumerate(table.dimms):
+        node = f",node={dimm.node}" if dimm.node else ""
+        argv += ["-object", f"memory-backend-ram,id=cmem{index},size={dimm.size}"]
+        argv += ["-device", f"pc-dimm,id=cold{index},memdev=cmem{index}{node}"]
     for index, entry in enumerate(table.pmem):
         size, labels = (entry.size + LABEL_SIZE, f",label-size={LABEL_SIZE}") if entry.labels else (entry.size, "")
         argv += ["-object", f"memory-backend-ram,id=nvmem{index},size={size}"]
-        argv += ["-device", f"nvdimm,id=nvdimm{index},memdev=nvmem{index}{labels}"]
+        node = f",node={entry.node}" if entry.node else ""
+        argv += ["-device", f"nvdimm,id=nvdimm{index},memdev=nvmem{index}{labels}{node}"]
     return argv
 
 

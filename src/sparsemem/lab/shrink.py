@@ -77,7 +77,10 @@ def simpler_machines(table: MachineTable) -> Iterator[MachineTable]:
         yield replace(table, dimms=())
     for index in reversed(range(len(table.pmem))):
         yield replace(table, pmem=table.pmem[:index] + table.pmem[index + 1 :])
-    if table.memory != 512 * _MIB:
+    if table.nodes:
+        dimms = tuple(replace(each, node=0) for each in table.dimms)
+        yield replace(table, nodes=(), dimms=dimms, pmem=tuple(replace(each, node=0) for each in table.pmem))
+    elif table.memory != 512 * _MIB:
         yield replace(table, memory=512 * _MIB)
     for index, entry in enumerate(table.pmem):
         for size in (64 * _MIB, 128 * _MIB, 256 * _MIB):

@@ -67,6 +67,7 @@ OPTIONS: dict[str, tuple[str, ...] | None] = {
     "auto_online": ("offline", "online", "online_kernel", "online_movable"),
     "auto_movable_numa_aware": ("N", "Y"),
     "auto_movable_ratio": None,
+    "cpu_nodes": None,
     "linear_map_page_size": None,
     "kernelcore": None,
     "memmap_on_memory": ("N", "Y", "force"),
@@ -104,7 +105,7 @@ def _parameters(state: State, layout: BootLayout) -> None:
             f"possible_nodes={possible} or a node above it", remedy=f"a kernel knows at most {_MAX_NUMNODES} nodes"
         )
     misc["possible_nodes"] = frozenset(nids | set(range(possible)))
-    misc["cpu_nodes"] = frozenset(nids)
+    misc["cpu_nodes"] = frozenset(range(int(options["cpu_nodes"], 0))) if "cpu_nodes" in options else frozenset(nids)
     ram = layout.ram
     dram_start = ram[0][0] if ram else 0
     misc["zone_limits"] = zone_limits(kernel, dram_start)

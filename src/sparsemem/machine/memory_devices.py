@@ -27,12 +27,13 @@ class DimmRefusedError(SparsememError):
 
 
 class MemoryDevice(NamedTuple):
-    """A plugged DIMM or NVDIMM. ``range``: where it is, without the label area; ``slot`` numbers its ACPI device."""
+    """A plugged DIMM or NVDIMM. ``range``: where it is, without the label area; ``slot`` numbers its ACPI device; ``node`` is QEMU's."""
 
     name: str
     range: Range
     slot: int
     nvdimm: bool = False
+    node: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ class DeviceMemory:
     """The window for memory devices and what is in it: a value; ``plug`` and ``unplug`` return the next one.
 
     ``capacity`` is maxmem minus memory: what all devices together may have. ``window`` is larger (a GiB more a slot).
+    ``nodes``: how many the board has.
     """
 
     window: Range
     capacity: int
     slots: int
     devices: tuple[MemoryDevice, ...] = ()
+    nodes: int = 1
 
     @property
     def used(self) -> int:
@@ -57,9 +60,20 @@ class DeviceMemory:
         return next((device for device in self.devices if device.name == name), None)
 
     def plug(
-        self, name: str, size: int, *, addr: int = 0, slot: int = _AUTO_SLOT, node: int = 0, nvdimm: bool = False
+        self,
+        name: str,
+        size: int,
+        *,
+        addr: int = 0,
+        slot: int = _AUTO_SLOT,
+        node: int = 0,
+        nvdimm: bool = False,
+        label: int = 0,
+        backend: str = "",
     ) -> tuple[DeviceMemory, MemoryDevice]:
         """Add a device: at ``addr`` (0: the lowest address that fits), in ``slot`` (-1: the lowest free one).
+
+        ``size`` is without the ``label`` area of an NVDIMM, which has whole 2 MiB of it; ``backend`` is what QEMU calls its memory.
 
         Raises DimmRefusedError with the words of the first check that fails.
         """
@@ -68,6 +82,8 @@ class DeviceMemory:
         if size <= 0:
             raise DimmRefusedError("property 'size' of memory-backend-ram doesn't take value '0'")
         number = self._free_slot(slot)
+        if nvdimm:
+            size = _nvdimm_size(size, label, backend)
         if self.used + size > self.capacity:
             raise DimmRefusedError(
                 f"not enough space, currently {self.used:#x} in use of total space for memory devices "
@@ -78,9 +94,11 @@ class DeviceMemory:
         if size % ALIGNMENT:
             raise DimmRefusedError(f"backend memory size must be multiple of {ALIGNMENT:#x}")
         place = self._at(addr, size) if addr else self._first_fit(size)
-        if node:
-            raise DimmRefusedError(f"'DIMM property node has value {node}' which exceeds the number of numa nodes: 1")
-        device = MemoryDevice(name, place, number, nvdimm)
+        if not 0 <= node < self.nodes:
+            raise DimmRefusedError(
+                f"'DIMM property node has value {node}' which exceeds the number of numa nodes: {self.nodes}"
+            )
+        device = MemoryDevice(name, place, number, nvdimm, node)
         return replace(self, devices=tuple(sorted((*self.devices, device), key=lambda d: d.range.start))), device
 
     def unplug(self, name: str) -> DeviceMemory:
@@ -130,6 +148,17 @@ class DeviceMemory:
                 "could not find position in guest address space for memory device - memory fragmented due to alignments"
             )
         return place
+
+
+def _nvdimm_size(size: int, label: int, backend: str) -> int:
+    """What is left of the backend for the guest: whole 2 MiB. Raises DimmRefusedError when that is nothing."""
+    usable = size // ALIGNMENT * ALIGNMENT
+    if usable <= 0:
+        raise DimmRefusedError(
+            f"the size of memdev {backend} ({size + label:#x}) is too small to contain nvdimm label ({label:#x}) "
+            f"and aligned PMEM ({ALIGNMENT:#x})"
+        )
+    return usable
 
 
 def _djb2(name: str) -> int:

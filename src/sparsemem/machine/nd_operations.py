@@ -109,6 +109,7 @@ def _nfit(state: State, op: Operation) -> str | None:
         range_index=(first + 1) * 2,
         numa_node=int(op.option("node", "0")),
         target_node=int(op.option("target_node", op.option("node", "0"))),
+        by_address=op.option("lookup", "") == "address",
         id=region,
     )
     state.drop(state.misc, f"nd_ids:region{region}")
@@ -237,6 +238,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "label": lambda text: [unpack(area) for area in text.split(",")],
     "label_size": parse_size,
     "labels": _one_of("1.1", "1.2", "blank"),
+    "lookup": _one_of("address"),
     "nmem": int,
     "node": int,
     "on": str,

@@ -23,7 +23,8 @@ from sparsemem.machine.e820 import (
     boot_e820,
     boot_region,
 )
-from sparsemem.machine.memory_devices import ALIGNMENT, DeviceMemory, DimmRefusedError, MemoryDevice, qom_order
+from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, MemoryDevice, qom_order
+from sparsemem.machine.numa import Numa, numa_init, srat
 from sparsemem.machine.q35_iomem import PHYS_BITS, insert_persistent_memory, q35_iomem
 from sparsemem.ranges import Range, format_range
 from sparsemem.units import GIB, KIB, MIB, format_size
@@ -69,10 +70,11 @@ _KERNEL_IMAGE = Range(16 * MIB, 66 * MIB)
 
 
 class PmemDevice(NamedTuple):
-    """An NVDIMM of the scenario: bytes without the label area, and whether it has one."""
+    """An NVDIMM of the scenario: bytes without the label area, whether it has one, and QEMU's node."""
 
     size: int
     labels: bool = False
+    node: int = 0
 
 
 class PmemRegion(NamedTuple):
@@ -108,7 +110,7 @@ class Guest:
     Memory" entries and without namespaces; ``regions``: in order of their numbers (e820 ones first, as when nd_e820
     is loaded before nfit); ``devices``: the window with what is plugged, to plug more; ``dimms``: those from the
     command line, which ACPI adds at boot; ``max_mem_size``: ``mem=`` also refuses memory added during boot above
-    this.
+    this; ``numa``: which node has which address.
     """
 
     firmware: tuple[BootRegion, ...]
@@ -119,6 +121,7 @@ class Guest:
     regions: tuple[PmemRegion, ...]
     devices: DeviceMemory
     max_mem_size: int | None
+    numa: Numa
 
     @property
     def device_memory_base(self) -> int:
@@ -193,29 +196,20 @@ def _firmware_map(layout: MemoryLayout, slots: int) -> list[E820Entry]:
     return [E820Entry(begin, end - begin, kind) for begin, end, kind in ranges if begin < end]
 
 
-def _nvdimm_size(index: int, pmem: PmemDevice) -> int:
-    """What is left of the backend for the guest: whole 2 MiB. Raises DimmRefusedError when that is nothing."""
-    label = LABEL_SIZE if pmem.labels else 0
-    usable = pmem.size // ALIGNMENT * ALIGNMENT
-    if usable <= 0:
-        raise DimmRefusedError(
-            f"the size of memdev mem{index} ({pmem.size + label:#x}) is too small to contain nvdimm label ({label:#x}) "
-            f"and aligned PMEM ({ALIGNMENT:#x})"
-        )
-    return usable
-
-
 def _plugged(
-    devices: DeviceMemory, dimms: Sequence[int], pmem: Sequence[PmemDevice]
+    devices: DeviceMemory, dimms: Sequence[tuple[int, int]], pmem: Sequence[PmemDevice]
 ) -> tuple[DeviceMemory, list[MemoryDevice], list[MemoryDevice]]:
     cold: list[MemoryDevice] = []
     nvdimms: list[MemoryDevice] = []
     try:
-        for index, size in enumerate(dimms):
-            devices, device = devices.plug(f"cold{index}", size)
+        for index, (size, node) in enumerate(dimms):
+            devices, device = devices.plug(f"cold{index}", size, node=node)
             cold.append(device)
         for index, entry in enumerate(pmem):
-            devices, device = devices.plug(f"nvdimm{index}", _nvdimm_size(index, entry), nvdimm=True)
+            label = LABEL_SIZE if entry.labels else 0
+            devices, device = devices.plug(
+                f"nvdimm{index}", entry.size, node=entry.node, nvdimm=True, label=label, backend=f"mem{index}"
+            )
             nvdimms.append(device)
     except DimmRefusedError as refusal:
         raise _stopped(refusal.what) from None
@@ -249,10 +243,11 @@ def start(
     *,
     slots: int = DEFAULT_SLOTS,
     maxmem: int = DEFAULT_MAXMEM,
-    dimms: Sequence[int] = (),
+    dimms: Sequence[tuple[int, int]] = (),
+    nodes: Sequence[int] = (),
 ) -> Guest:
-    """The guest that this machine table gives, for this kernel. ``dimms``: sizes of cold-plugged DIMMs, before the
-    NVDIMMs.
+    """The guest that this machine table gives, for this kernel. ``dimms``: cold-plugged DIMMs, before the NVDIMMs, as size and
+    node; ``nodes``: memory of each node (none: one node has all).
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """
@@ -261,7 +256,8 @@ def start(
     boot = boot_e820(firmware, cmdline)
     _check_kernel_fits(boot.entries)
     capacity = maxmem - _round_up(memory, 8 * KIB) if slots else 0
-    devices, cold, nvdimms = _plugged(DeviceMemory(layout.window, capacity, slots), dimms, pmem)
+    board = DeviceMemory(layout.window, capacity, slots, nodes=max(len(nodes), 1))
+    devices, cold, nvdimms = _plugged(board, dimms, pmem)
     limit = boot.max_mem_size or layout.window.end
     taken = [d.range for d in cold if d.range.end <= limit and not (d.range.start | d.range.end) % _BLOCK_SIZE]
     iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel, taken)
@@ -289,4 +285,23 @@ def start(
         tuple(regions),
         devices,
         boot.max_mem_size,
+        _numa(nodes or (memory,), layout, boot.entries, [by_name[name][0] for name in order]),
     )
+
+
+def _numa(
+    nodes: Sequence[int], layout: MemoryLayout, entries: Sequence[E820Entry], nvdimms: Sequence[MemoryDevice]
+) -> Numa:
+    """Raises NotModelledError where RAM lies outside of the nodes: the kernel then gives up on all of them."""
+    table = srat(nodes, layout.low, _FOUR_GIB, layout.window, [(d.range, d.node) for d in nvdimms])
+    ram = [(entry.addr, entry.end) for entry in entries if entry.type == E820_TYPE_RAM]
+    found = numa_init(len(nodes), table, ram)
+    inside = sum(max(min(end, stop) - max(start, first), 0) for start, end in ram for first, stop, _ in found.meminfo)
+    if len(nodes) > 1 and inside < sum(end - start for start, end in ram):
+        raise NotModelledError(
+            "I cannot tell which node RAM outside of all nodes is given to",
+            where="[machine] cmdline",
+            why="the kernel may give up on all of them",
+            remedy="keep memmap=...@... inside the memory of the machine",
+        )
+    return found

@@ -1,15 +1,19 @@
-"""The hypervisor's side of ``plug`` and ``unplug``: QEMU gives a DIMM its address, the guest's ACPI driver takes it in or not."""
+"""The hypervisor's side of ``plug`` and ``unplug``: QEMU gives a DIMM its address, the guest's ACPI drivers take it in or not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.kernel.nvdimm.core import ida_get
+from sparsemem.kernel.page_alloc import numa_map_to_online_node
 from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, MemoryDevice
 from sparsemem.machine.operations import Operation
+from sparsemem.machine.qemu import LABEL_SIZE
 
 if TYPE_CHECKING:
     from sparsemem.kernel.refusal import Refusal
     from sparsemem.machine.machine import Machine
+    from sparsemem.machine.numa import Numa
 
 __all__ = ["DimmBoard", "PlugError"]
 
@@ -23,10 +27,11 @@ class PlugError(Exception):
 
 
 class DimmBoard:
-    """The memory devices of a guest, and which DIMMs the guest refused."""
+    """The memory devices of a guest, which node its addresses belong to, and which DIMMs the guest refused."""
 
-    def __init__(self, devices: DeviceMemory) -> None:
+    def __init__(self, devices: DeviceMemory, numa: Numa) -> None:
         self.devices = devices
+        self.numa = numa
         self._refused: list[MemoryDevice] = []
 
     def snapshot(self) -> tuple[DeviceMemory, tuple[MemoryDevice, ...]]:
@@ -50,10 +55,53 @@ class DimmBoard:
         for each in sorted(waiting, key=lambda d: d.slot):  # the parent's children, as the namespace lists them
             self.take_in(machine, each)
 
+    def plug_nvdimm(
+        self,
+        machine: Machine,
+        name: str,
+        size: int,
+        *,
+        labels: bool = False,
+        addr: int = 0,
+        slot: int = -1,
+        node: int = 0,
+    ) -> None:
+        """Plug an NVDIMM of ``size`` bytes without its label area, which is blank. Raises PlugError with QEMU's words."""
+        label = LABEL_SIZE if labels else 0
+        try:
+            self.devices, device = self.devices.plug(
+                name, size, addr=addr, slot=slot, node=node, nvdimm=True, label=label, backend=f"mem_{name}"
+            )
+        except DimmRefusedError as refusal:
+            raise PlugError(refusal.what) from None
+        dax, nd = machine.state.dax, machine.state.nd
+        taken = [nd[each].id for each in nd.regions]
+        taken += [each.id for each in dax.values() if getattr(each, "driver", "") == "hmem"]  # memregion_alloc()
+        self.announce(machine, device, "blank" if labels else "", {"region": str(ida_get(taken))})
+
+    def announce(self, machine: Machine, device: MemoryDevice, labels: str, numbers: dict[str, str]) -> None:
+        """The NFIT has a new DIMM and its range: the guest's nfit driver makes them devices. ``numbers``: of nmem and region."""
+        options = {"bus": "nfit", "slot": str(device.slot), **numbers}
+        target, node = self.numa.pxm_to_node(device.node), -1
+        if target < 0:  # the domain is unknown to the kernel: it goes by the address
+            options["lookup"] = "address"
+            target = self.numa.phys_to_target_node(device.range.start)
+            node = self.numa.memory_add_physaddr_to_nid(device.range.start)
+        node = numa_map_to_online_node(machine.state, target) if node < 0 else node
+        if node or target:
+            options |= {"node": str(node), "target_node": str(target)}
+        if labels:
+            options["labels"] = labels
+        machine.apply(Operation("nd_region", (device.range,), options=tuple(sorted(options.items()))))
+
     def take_in(self, machine: Machine, device: MemoryDevice) -> None:
         """The guest's ACPI driver meets a DIMM: it adds the memory, or logs that it does not."""
-        options = (("device", f"PNP0C80:{device.slot:02x}"),)
-        answer = machine.apply(Operation("acpi_memory_device_add", (device.range,), options=options))
+        options = {"device": f"PNP0C80:{device.slot:02x}"}
+        nid = self.numa.pxm_to_node(device.node)
+        nid = self.numa.memory_add_physaddr_to_nid(device.range.start) if nid < 0 else nid
+        if nid:
+            options["nid"] = str(nid)
+        answer = machine.apply(Operation("acpi_memory_device_add", (device.range,), options=tuple(options.items())))
         if answer.refusal is not None and device not in self._refused:
             self._refused.append(device)
         elif answer.refusal is None and device in self._refused:

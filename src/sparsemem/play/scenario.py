@@ -12,27 +12,50 @@ from sparsemem.errors import InputError, SparsememError, UnreadableError, UsageE
 from sparsemem.play.shell import Script, parse_step
 from sparsemem.units import parse_size
 
-__all__ = ["MachineTable", "PmemTable", "Scenario", "load_scenario", "parse_ndctl_version", "parse_scenario"]
+__all__ = [
+    "DimmTable",
+    "MachineTable",
+    "PmemTable",
+    "Scenario",
+    "load_scenario",
+    "parse_ndctl_version",
+    "parse_scenario",
+]
 
 _TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
-_MACHINE = {"memory", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
-_PMEM = {"size", "labels"}
+_MACHINE = {"memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
+_PMEM = {"size", "labels", "node"}
+_DIMM = {"size", "node"}
 _KINDS = ("memory", "sysroot", "iomem", "layout")
 _MAX_SIZE = 1 << 22
+_MAX_NODES = 128
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PmemTable:
-    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised."""
+    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised; its ``node``."""
 
     size: int
     labels: bool
     blank: bool = False
+    node: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DimmTable:
+    """A DIMM of the command line: bytes, and its node."""
+
+    size: int
+    node: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTable:
-    """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``."""
+    """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``.
+
+    ``nodes``: bytes of each node, in order (empty: nothing was said, all is node 0); ``memory`` is their sum.
+    """
 
     kind: str
     source: str
@@ -41,7 +64,8 @@ class MachineTable:
     pmem: tuple[PmemTable, ...] = ()
     slots: int = 8
     maxmem: int = 16 << 30
-    dimms: tuple[int, ...] = ()
+    dimms: tuple[DimmTable, ...] = ()
+    nodes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,9 @@ def _size(value: Any, key: str, where: str) -> int:
 def _machine(table: dict[str, Any], name: str) -> MachineTable:
     where = f"{name}: [machine]"
     _known(table, _MACHINE, where)
+    nodes = _nodes(table, where)
+    if nodes and "memory" not in table:
+        table = {**table, "memory": sum(nodes)}
     kinds = [kind for kind in _KINDS if kind in table]
     if len(kinds) != 1:
         raise InputError(
@@ -160,12 +187,49 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
         _known(entry, _PMEM, place)
         blank = entry.get("labels") == "blank"
         labels = blank or _typed(entry, "labels", bool, False, place)
-        pmem.append(PmemTable(_size(entry["size"], "size", place), labels, blank))
+        pmem.append(PmemTable(_size(entry["size"], "size", place), labels, blank, _node(entry, nodes, place)))
     slots = _typed(table, "slots", int, 8, where)
     if not 0 <= slots <= 256:
         raise InputError(f"slots = {slots}: QEMU takes 0 to 256", where=where)
     maxmem = _size(table["maxmem"], "maxmem", where) if "maxmem" in table else 16 << 30
     memory = _size(table["memory"], "memory", where)
     cmdline = _typed(table, "cmdline", str, "", where)
-    dimms = tuple(_size(size, "dimms", where) for size in _typed(table, "dimms", list, [], where))
-    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms)
+    dimms = tuple(_dimm(entry, nodes, where) for entry in _typed(table, "dimms", list, [], where))
+    if nodes and memory != sum(nodes):
+        raise InputError(
+            f"memory = {memory} is not the sum of its nodes, {sum(nodes)}", where=where, remedy="leave memory out"
+        )
+    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes)
+
+
+def _nodes(table: dict[str, Any], where: str) -> tuple[int, ...]:
+    """Bytes of each node: whole MiB, the first one's more than nothing (it has the CPUs)."""
+    sizes = []
+    for index, value in enumerate(_typed(table, "nodes", list, [], where)):
+        size = 0 if value in (0, "0") and value is not False else _size(value, "nodes", where)
+        if size % _MIB or not (size or index):
+            raise InputError(
+                f"node {index} of {value!r}: a node has whole MiB, and node 0 at least one", where=where,
+                remedy='write nodes = ["256M", "256M", 0]; 0 is a node without memory of its own',
+            )  # fmt: skip
+        sizes.append(size)
+    if len(sizes) > _MAX_NODES:
+        raise InputError(f"{len(sizes)} nodes: QEMU takes {_MAX_NODES}", where=where)
+    return tuple(sizes)
+
+
+def _node(entry: dict[str, Any], nodes: tuple[int, ...], where: str) -> int:
+    node: int = _typed(entry, "node", int, 0, where)
+    if not 0 <= node < max(len(nodes), 1):
+        raise InputError(
+            f"node = {node}: the machine has {max(len(nodes), 1)}", where=where, remedy='add nodes = ["256M", "256M"]'
+        )
+    return node
+
+
+def _dimm(entry: Any, nodes: tuple[int, ...], where: str) -> DimmTable:
+    """A size, or a table with a size and a node."""
+    if not isinstance(entry, dict):
+        return DimmTable(_size(entry, "dimms", where))
+    _known(entry, _DIMM, f"{where} dimms")
+    return DimmTable(_size(entry.get("size"), "dimms", where), _node(entry, nodes, f"{where} dimms"))

@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError, NotModelledError, SparsememError
+from sparsemem.kernel.page_alloc import numa_map_to_online_node
 from sparsemem.machine.build import DEFAULT_KERNEL, build
 from sparsemem.machine.e820 import memparse
 from sparsemem.machine.layout import OPTIONS, BootLayout
@@ -19,7 +20,7 @@ from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
 
 if TYPE_CHECKING:
-    from sparsemem.machine.memory_devices import MemoryDevice
+    from sparsemem.machine.numa import Numa
     from sparsemem.play.scenario import MachineTable, Scenario
 
 __all__ = ["set_up"]
@@ -123,30 +124,41 @@ def _options(cmdline: str, kernel: Kernel, total: int, *, high: bool = False) ->
 
 
 def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmBoard]:
-    pmem = [PmemDevice(entry.size, entry.labels) for entry in table.pmem]
+    pmem = [PmemDevice(entry.size, entry.labels, entry.node) for entry in table.pmem]
+    dimms = [(entry.size, entry.node) for entry in table.dimms]
     try:
         guest = start(
-            kernel, table.memory, table.cmdline, pmem, slots=table.slots, maxmem=table.maxmem, dimms=table.dimms
-        )
+            kernel, table.memory, table.cmdline, pmem,
+            slots=table.slots, maxmem=table.maxmem, dimms=dimms, nodes=table.nodes,
+        )  # fmt: skip
     except SparsememError as error:
         where = f"{name}: {error.where or '[machine]'}"
         raise type(error)(error.what, where=where, why=error.why, remedy=error.remedy) from None
     high = any(each.kind == "usable" and each.range.end > _FOUR_GIB for each in guest.e820)
     parameters = _options(table.cmdline, kernel, _ram_bytes(guest), high=high)
-    layout = BootLayout(guest.iomem, options=tuple(sorted(parameters.items())))
-    machine = Machine(kernel, layout)
-    dimms = DimmBoard(guest.devices)
+    nodes: tuple[tuple[int, int, int], ...] = ()
+    if len(table.nodes) > 1:
+        nodes = tuple(sorted(guest.numa.meminfo))
+        parameters |= {"cpu_nodes": "1", "possible_nodes": str(len(guest.numa.nodes))}
+    machine = Machine(kernel, BootLayout(guest.iomem, nodes, options=tuple(sorted(parameters.items()))))
+    board = DimmBoard(guest.devices, guest.numa)
     for device in guest.dimms:
         if guest.max_mem_size is None or device.range.end <= guest.max_mem_size:
-            dimms.take_in(machine, device)
+            board.take_in(machine, device)
         else:
-            dimms.pass_over(device)
+            board.pass_over(device)
     slots = sorted(device.slot for device in guest.devices.devices if device.nvdimm)
     blank = {f"nvdimm{index}" for index, entry in enumerate(table.pmem) if entry.blank}
     for region in guest.regions:
-        _register(machine, region, guest.devices.find(region.device or ""), slots, blank)
+        nvdimm = guest.devices.find(region.device or "")
+        if nvdimm is None:
+            _legacy(machine, region, guest.numa)
+        else:
+            labels = "" if not region.labels else "blank" if nvdimm.name in blank else "1.1"
+            nmem = slots.index(nvdimm.slot)
+            board.announce(machine, nvdimm, labels, {"nmem": str(nmem), "region": str(region.number)})
     _soft_reserved(machine, guest)
-    return machine, dimms
+    return machine, board
 
 
 def _soft_reserved(machine: Machine, guest: Guest) -> None:
@@ -156,18 +168,19 @@ def _soft_reserved(machine: Machine, guest: Guest) -> None:
     taken = {region.number for region in guest.regions}  # they share their numbers with the regions of libnvdimm
     numbers = (number for number in count() if number not in taken)
     for place in [each.range for each in guest.e820 if each.kind == "soft reserved"]:
-        options = (("driver", "hmem"), ("region", str(next(numbers))))
-        machine.apply(Operation("dax_region", (place,), options=options))
+        options = {"driver": "hmem", "region": str(next(numbers)), **_nodes(machine, guest.numa, place.start)}
+        machine.apply(Operation("dax_region", (place,), options=tuple(sorted(options.items()))))
 
 
-def _register(
-    machine: Machine, region: PmemRegion, device: MemoryDevice | None, slots: list[int], blank: set[str]
-) -> None:
-    """The drivers find the region: nmemN is the N-th NVDIMM by memory slot, and a label area has fresh index blocks (v1.1), as after
-    ``ndctl init-labels``."""
-    options = {"bus": region.kind, "region": str(region.number)}
-    if device is not None:
-        options |= {"nmem": str(slots.index(device.slot)), "slot": str(device.slot)}
-        if region.labels:
-            options["labels"] = "blank" if device.name in blank else "1.1"
+def _nodes(machine: Machine, numa: Numa, address: int) -> dict[str, str]:
+    """Node of the device and of its memory, for memory that the e820 map has; nothing where both are 0."""
+    target = numa.phys_to_target_node(address)
+    if target <= 0:
+        return {}
+    return {"node": str(numa_map_to_online_node(machine.state, target)), "target_node": str(target)}
+
+
+def _legacy(machine: Machine, region: PmemRegion, numa: Numa) -> None:
+    """nd_e820 finds a range that ``memmap=`` cut out of RAM."""
+    options = {"bus": region.kind, "region": str(region.number), **_nodes(machine, numa, region.range.start)}
     machine.apply(Operation("nd_region", (region.range,), options=tuple(sorted(options.items()))))

@@ -190,6 +190,26 @@ class HotplugFeatures(SparseFeatures):
         "5.16", "6cf253925df7", "mm/page_alloc: Print node fallback order",
         note="Rebuilding the zonelists logs the fallback order of each node.",
     )  # fmt: skip
+    zonelists_of_possible_nodes: bool = since(
+        "5.18", "09f49dca570a", "mm: handle uninitialized numa nodes gracefully",
+        note="The zonelists of every possible node are built, whether it is online or not.",
+    )  # fmt: skip
+    memoryless_node_out_of_its_list: bool = since(
+        "6.7", "c2baef394af8", "mm: page_alloc: skip memoryless nodes entirely",
+        note="A node without memory is not the first one of its own fallback list.",
+    )  # fmt: skip
+    memoryless_node_out_of_lists: bool = since(
+        "6.7", "b7812c86c740", "mm: memory_hotplug: drop memoryless node from fallback lists",
+        note="A node that loses its last memory is out of the fallback lists at once; before, until the next rebuild.",
+    )  # fmt: skip
+    demotion_targets_logged: bool = since(
+        "6.9", "", "mm/demotion: print demotion targets",
+        note="The demotion targets of each node are logged when a node gets its first memory or loses its last.",
+    )  # fmt: skip
+    kswapd_on_its_node: bool = since(
+        "6.14", "c6a566f6c1b4", "mm: Create/affine kswapd to its preferred node",
+        note="The threads kswapd and kcompactd of a node are created in its own memory; before, anywhere.",
+    )  # fmt: skip
 
     # -- removing
     removal_of_online_memory_bugs: bool = until(

@@ -55,6 +55,11 @@ class NdSysfsFeatures(DeviceFeatures):
         Era("5.10"), Era("6.1", "6.0"), Era("6.12", "6.11"), Era("7.2", "7.0"),
         note="Which recorded kernel's files a block device has in sysfs (the releases between the recorded ones are not told apart).",
     )  # fmt: skip
+    nfit_node_by_address: bool = since(
+        "5.17", "f060db99374e", "ACPI: NFIT: Use fallback node id when numa info in NFIT table is incorrect",
+        backports={"5.10": "5.10.94", "5.15": "5.15.17", "5.16": "5.16.3"},
+        note="A range whose proximity domain is unknown gets the nodes of its address, and the log says so.",
+    )  # fmt: skip
     nfit_platform_driver: bool = since(
         "7.0", "03667e146f81", "ACPI: NFIT: core: Convert the driver to a platform one",
         note="The bus of NFIT is below /sys/devices/platform and its log lines begin with acpi-nfit (read in 7.2).",

@@ -13,6 +13,7 @@ from sparsemem.kernel.memory_hotplug.add_remove import (
     remove_memory,
 )
 from sparsemem.kernel.memory_hotplug.groups import memory_group_register_static, memory_group_unregister
+from sparsemem.kernel.memory_tiers import DAX, clear_node_memory_type, init_node_memory_type
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import (
     IORESOURCE_SYSTEM_RAM,
@@ -79,6 +80,16 @@ def dev_dax_kmem_probe(state: State, name: str) -> None:
         _probe_single(state, dev, prefix, node)
         return
     ranges = _rounded(state, dev, prefix)
+    init_node_memory_type(state, node, DAX)
+    try:
+        _probe_ranges(state, dev, prefix, ranges)
+    except Refusal:
+        clear_node_memory_type(state, node, DAX)
+        raise
+
+
+def _probe_ranges(state: State, dev: DevDax, prefix: str, ranges: list[tuple[int, int] | None]) -> None:
+    f, node = state.kernel.features, region_of(state, dev.region).target_node
     state.alloc("dev_dax_kmem_probe")
     group = 0
     if f.memory_groups:
@@ -209,5 +220,7 @@ def dev_dax_kmem_remove(state: State, name: str) -> None:
     done = success >= len(dev.ranges)
     if done and dev.group:
         memory_group_unregister(state, dev.group)
+    if done:
+        clear_node_memory_type(state, region_of(state, dev.region).target_node)
     new = dev._replace(reserved=() if done else tuple(left), group=0 if done else dev.group)
     put_dev_dax(state, new)

@@ -18,6 +18,7 @@ from sparsemem.kernel.memory_hotplug.pages import (
     mhp_range_allowed,
 )
 from sparsemem.kernel.memory_hotplug.zones import shrink_at_removal
+from sparsemem.kernel.page_alloc import build_all_zonelists
 from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import (
@@ -92,6 +93,7 @@ def _try_online_node(state: State, nid: int) -> bool:
     if node is not None and node.online:
         return False
     state.alloc("__try_online_node")
+    build_all_zonelists(state, nid)
     return True
 
 

@@ -13,7 +13,9 @@ from sparsemem.kernel.memory_hotplug.zones import (
     pages_per_block,
     remove_pfn_range_from_zone,
 )
+from sparsemem.kernel.memory_tiers import memory_node_changed
 from sparsemem.kernel.mmzone import SECTION_IS_EARLY
+from sparsemem.kernel.page_alloc import build_all_zonelists, node_memory
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import walk_system_ram_range
 from sparsemem.kernel.sparse import offline_mem_sections, online_mem_sections
@@ -26,7 +28,6 @@ __all__ = [
     "mhp_init_memmap_on_memory",
     "offline_pages",
     "online_pages",
-    "policy_zone",
     "populated_zone",
 ]
 
@@ -53,29 +54,6 @@ def populated_zone(state: State, nid: int, name: str) -> bool:
     """Has the zone any present page?"""
     zone = state.zones.get((nid, name))
     return zone is not None and zone.present_pages > 0
-
-
-def _build_all_zonelists(state: State) -> None:
-    """Only its log: the page total depends on what is free above the watermarks, which is not modelled."""
-    online = [nid for nid, node in sorted(state.nodes.items()) if node.online]
-    if state.kernel.features.fallback_order_logged:
-        for nid in online:
-            order = " ".join(map(str, [nid, *(other for other in online if other != nid)]))
-            state.log("info", f"Fallback order for Node {nid}: {order} ")
-    state.log("info", f"Built {len(online)} zonelists, mobility grouping on.  Total pages: ?")
-    state.log("info", f"Policy zone: {policy_zone(state)}")
-
-
-def policy_zone(state: State) -> str:
-    """The highest zone below Movable that ever had pages; it never goes back. Remembered in ``misc["policy_zone"]``."""
-    names: list[str] = [name for name, _ in state.misc["zone_limits"]]
-    best: int = state.misc.get("policy_zone", 0)
-    for (_, name), zone in state.zones.items():
-        if zone.present_pages and name in names:
-            best = max(best, names.index(name))
-    if best != state.misc.get("policy_zone", 0):
-        state.put(state.misc, "policy_zone", best)
-    return names[best]
 
 
 def _hold(state: State, block: int, held: bool) -> None:
@@ -117,15 +95,25 @@ def online_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gro
         remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)
         raise
     rebuild = not populated_zone(state, nid, name)
+    first = nid not in node_memory(state)
     online_mem_sections(state, pfn, pfn + nr_pages)
     early = _is_early(state, pfn)
     adjust_present_page_count(state, nid, name, group, nr_pages, early=early)
     if rebuild:
-        _build_all_zonelists(state)
-        if name != ZONE_MOVABLE:
-            # Seen on 5.10, 6.1, 6.12 and 7.2: a kernel zone that was empty is preferred from now on, and the kernel's own
-            # allocations are in its first block before anybody can ask for it back.
+        build_all_zonelists(state)
+        if name != ZONE_MOVABLE and _preferred(state, nid, first=first):
             _hold(state, pfn // pages_per_block(state), True)
+    if first:
+        memory_node_changed(state, nid, has_memory=True)
+
+
+def _preferred(state: State, nid: int, *, first: bool) -> bool:
+    """Are the kernel's own allocations in a kernel zone that was empty before anybody can ask for its first block back?
+
+    Seen on 5.10, 6.1, 6.12 and 7.2: yes on a node with CPUs, which prefer it; on another one only what is asked for by node lies there:
+    its kswapd and kcompactd, once they begin with its first memory.
+    """
+    return nid in state.misc.get("cpu_nodes", frozenset({0})) or (first and state.kernel.features.kswapd_on_its_node)
 
 
 def _is_early(state: State, pfn: int) -> bool:
@@ -170,6 +158,9 @@ def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gr
     level = "info" if state.kernel.features.offlined_pages_is_info else "debug"
     state.log(level, f"Offlined Pages {nr_pages}")
     adjust_present_page_count(state, nid, name, group, -nr_pages, early=early)
+    last = nid not in node_memory(state)
     if not populated_zone(state, nid, name):
-        _build_all_zonelists(state)
+        build_all_zonelists(state, leaving=nid)
+    if last:
+        memory_node_changed(state, nid, has_memory=False)
     remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)

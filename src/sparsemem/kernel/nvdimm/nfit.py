@@ -145,16 +145,23 @@ def acpi_nfit_register_region(
     dpa: Sequence[int] | int = 0,
     numa_node: int = 0,
     target_node: int = 0,
+    by_address: bool = False,
     id: int | None = None,  # noqa: A002  (the kernel's word)
 ) -> str | None:
     """An interleave set of these DIMMs (each from byte ``dpa`` of its own; ``members``: what the NFIT says of them, in that order)
     becomes a region, which is probed; its name.
+
+    ``by_address``: the NFIT's domain is unknown, so both nodes are those of the address, and the log says so (v5.17+).
 
     None where the range is taken or a mapping is not page aligned: logged, as in the kernel.
     """
     from sparsemem.kernel.nvdimm.bus import nd_device_register
     from sparsemem.kernel.nvdimm.region_devs import nd_region_create
 
+    if by_address and state.kernel.features.nfit_node_by_address:
+        span = f"nfit region [{start:#018x}-{start + size - 1:#018x}]"
+        state.log("info", f"{_dev(state)}: changing numa node from -1 to {numa_node} for {span}")
+        state.log("info", f"{_dev(state)}: changing target node from -1 to {target_node} for {span}")
     try:
         _insert_persistent_memory(state, start, size)
     except Refusal as refusal:

@@ -113,16 +113,17 @@ def _tool(sh: Shell, argv: list[str], io: Streams) -> int:
 
 def _plug(sh: Shell, argv: list[str], io: Streams) -> int:
     _, name, size, *rest = argv
-    places = {
-        key: int(value, 16 if value[:2] == "0x" else 10) for key, _, value in (word.partition("=") for word in rest)
-    }
-    return _hypervisor(
-        sh, io,
-        lambda board: board.plug(
-            sh.machine, name, parse_size(size),
-            addr=places.get("addr", 0), slot=places.get("slot", -1), node=places.get("node", 0),
-        ),
-    )  # fmt: skip
+    words = dict(word.partition("=")[::2] for word in rest)
+    labels, nvdimm = bool(words.pop("labels", "")), words.pop("type", "dimm") == "nvdimm"
+    places = {key: int(value, 16 if value[:2] == "0x" else 10) for key, value in words.items()}
+
+    def action(board: DimmBoard) -> None:
+        if nvdimm:
+            board.plug_nvdimm(sh.machine, name, parse_size(size), labels=labels, **places)
+        else:
+            board.plug(sh.machine, name, parse_size(size), **places)
+
+    return _hypervisor(sh, io, action)
 
 
 def _unplug(sh: Shell, argv: list[str], io: Streams) -> int:

@@ -19,7 +19,7 @@ TOOLS = ("cxl", "daxctl", "ndctl")
 COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, "plug", "unplug"}))
 """What can be typed besides the kernel calls."""
 
-_PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z")
+_PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z|type=(dimm|nvdimm)\Z|labels=blank\Z")
 _UNKNOWN = "\x00"  # a word that only the run can tell
 
 
@@ -47,8 +47,11 @@ def check_words(words: list[str]) -> Operation | None:
         known = [word for word in words[3:] if word != _UNKNOWN]
         if len(words) < 3 or not all(_PLACE.match(word) for word in known):
             raise InputError(
-                "plug takes a name and a size", remedy="write: plug dimm0 128M, and if need be addr=, slot= or node="
+                "plug takes a name and a size",
+                remedy="write: plug dimm0 128M, and if need be addr=, slot=, node=, type=nvdimm with labels=blank",
             )
+        if any(word.startswith("labels=") for word in known) and "type=nvdimm" not in known and _UNKNOWN not in words:
+            raise InputError("labels= is for an NVDIMM", remedy="write: plug nv0 128M type=nvdimm labels=blank")
         if words[2] != _UNKNOWN:
             parse_size(words[2])
     elif name == "unplug":
