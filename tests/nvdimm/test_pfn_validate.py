@@ -34,7 +34,7 @@ def probed(state: State) -> tuple[int, list[str], str]:
     before = len(state.lines)
     answer = errno_of(bus.bind_store, state, "nd_pmem", "namespace0.0")
     lines = [line.text for line in state.lines[before:] if line.level != "debug"]
-    said = [line for line in lines if "detected" not in line and "memmap_init" not in line]
+    said = [line for line in lines if "detected" not in line and " initialised" not in line]
     return answer, said, next((key for key, dev in state.nd.items() if getattr(dev, "disk", "")), "")
 
 
