@@ -57,8 +57,8 @@ class NdSysfsFeatures(DeviceFeatures):
     )  # fmt: skip
     nfit_node_by_address: bool = since(
         "5.17", "f060db99374e", "ACPI: NFIT: Use fallback node id when numa info in NFIT table is incorrect",
-        backports={"5.10": "5.10.262"},
-        note="A range whose proximity domain is unknown gets the nodes of its address, and the log says so (5.10.262 has it; in which "
+        backports={"5.10": "5.10.251"},
+        note="A range whose proximity domain is unknown gets the nodes of its address, and the log says so (5.10.251 has it; in which "
         "5.10 it came is not confirmed).",
     )  # fmt: skip
     nfit_platform_driver: bool = since(
