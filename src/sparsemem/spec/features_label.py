@@ -59,6 +59,6 @@ class LabelFeatures(DaxFeatures):
         note="holder_class btt where the DIMMs' labels disagree seems to succeed and leaves an unknown class.",
     )  # fmt: skip
     region_align_without_mappings: bool = since(
-        "6.2", "2e5021cc42ba", "libnvdimm/region: Allow setting align attribute on regions without mappings",
+        "6.1", "2e5021cc42ba", "libnvdimm/region: Allow setting align attribute on regions without mappings",
         note="The align of a region without DIMMs can be set; before, writing it answers ENXIO.",
     )  # fmt: skip
