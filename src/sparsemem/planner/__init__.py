@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from sparsemem.planner.grammar import parse_intent
 from sparsemem.planner.intent import Amount, Intent, Item
+from sparsemem.planner.make import make_plan
 from sparsemem.planner.plan import Balance, Command, Expectation, Impossible, Plan, PlannedNamespace
+from sparsemem.planner.prove import PredictionError, shell_text
 from sparsemem.planner.report import command_to_json, to_json
+from sparsemem.planner.toml_intent import load_intent
 
 __all__ = [
     "Amount",
@@ -16,6 +20,11 @@ __all__ = [
     "Item",
     "Plan",
     "PlannedNamespace",
+    "PredictionError",
     "command_to_json",
+    "load_intent",
+    "make_plan",
+    "parse_intent",
+    "shell_text",
     "to_json",
 ]

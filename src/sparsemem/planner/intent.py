@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ def size_word(size: int) -> str:
     return str(size)
 
 
+def _quoted(name: str) -> str:
+    if re.fullmatch(r"[^\s,;\"'=]+", name):
+        return name
+    quote = "'" if '"' in name else '"'
+    return f"{quote}{name}{quote}"
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """How much: ``kind`` "raw" (bytes that the namespace takes) or "usable" (bytes that the file system or the process sees), with
@@ -39,8 +47,8 @@ class Amount:
     def __str__(self) -> str:
         if self.kind == "percent":
             assert self.share is not None
-            text = f"{float(self.share):.6f}".rstrip("0").rstrip(".")
-            return f"{text}%"
+            text = f"{float(self.share * 100):.6f}"
+            return f"{text.rstrip('0').rstrip('.')}%"
         if self.kind == "rest":
             return "rest"
         return f"usable {size_word(self.size)}" if self.kind == "usable" else size_word(self.size)
@@ -48,8 +56,11 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """``count`` namespaces of one kind. ``map`` "dev" or "mem", ``align`` and ``sector_size`` bytes, None for what the tool takes by
-    default; ``where``: names of regions ("region0") and of NUMA nodes ("node1"), empty for anywhere; ``movable``: the zone of system-ram."""
+    """``count`` namespaces of one kind.
+
+    ``map`` "dev" or "mem", ``align`` and ``sector_size`` bytes: None for what the tool takes by default. ``where``: names of regions
+    ("region0") and of NUMA nodes ("node1"), empty for anywhere. ``movable``: the zone of system-ram.
+    """
 
     mode: str
     amount: Amount
@@ -67,7 +78,7 @@ class Item:
             "all whole blocks" if (self.mode, self.amount.kind) == ("system-ram", "rest") else str(self.amount)
         )
         if self.name is not None:
-            words.append(f"name={self.name}")
+            words.append(f"name={_quoted(self.name)}")
         if self.map is not None:
             words.append(f"map={self.map}")
         if self.align is not None:

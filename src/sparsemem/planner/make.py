@@ -1,0 +1,179 @@
+"""``make_plan``: from an intent and a machine to a plan that the model has played."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.planner.intent import Intent
+from sparsemem.planner.measure import balance
+from sparsemem.planner.nearest import impossible_item, impossible_room
+from sparsemem.planner.plan import Impossible, Plan
+from sparsemem.planner.predict import Rules
+from sparsemem.planner.prove import CommandRefusedError, PredictionError, Prover
+from sparsemem.planner.solve import Problem, solve
+from sparsemem.planner.spaces import find_spaces, with_labels
+from sparsemem.planner.wants import make_wants
+
+if TYPE_CHECKING:
+    from sparsemem.machine.machine import Machine
+    from sparsemem.planner.plan import Balance
+    from sparsemem.planner.solve import Solution, Want
+    from sparsemem.planner.spaces import Space
+    from sparsemem.planner.wants import Forbidden
+
+__all__ = ["make_plan"]
+
+
+class _Question:
+    """An intent on a machine: what was found, before anything is played."""
+
+    def __init__(self, machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> None:
+        self.rules = Rules(machine.state, ndctl)
+        self.intent = intent
+        self.ndctl = ndctl
+        self.labels: set[str] = set()
+        self.spaces = find_spaces(machine.state, intent.replace)
+        self._ask()
+        if self.solution is None:
+            self._with_labels(machine)
+
+    def _ask(self) -> None:
+        self.forbidden: list[Forbidden] = []
+        self.blocked: Want | None = None
+        self.solution: Solution | None = None
+        wants, self.forbidden = make_wants(self.rules, self.spaces, self.intent, self.ndctl)
+        self.problem = Problem(self.rules, self.intent, self.spaces, wants, self.ndctl)
+        if not self.forbidden:
+            self.solution, self.blocked = solve(self.problem)
+
+    def _with_labels(self, machine: Machine) -> None:
+        """Would label-less regions help if they had labels? Only those that the intent replaces altogether."""
+        could = {space.name for space in self.spaces if space.label_area and not space.kept and space.replaced}
+        if not could:
+            return
+        kept = self.spaces, self.problem, self.forbidden, self.blocked
+        self.spaces = [with_labels(machine.state, space) if space.name in could else space for space in self.spaces]
+        self._ask()
+        if self.solution is None:
+            self.spaces, self.problem, self.forbidden, self.blocked = kept
+        else:
+            used = {self.spaces[each.space].name for each in self.solution.placements}
+            self.labels = could & used
+
+
+def _notes(question: _Question, prover: Prover) -> list[str]:
+    notes = []
+    rules = question.rules
+    for each in question.solution.placements if question.solution is not None else ():
+        if each.outcome.start_pad:
+            name = question.spaces[each.space].name
+            notes.append(
+                f"In {name}, {each.outcome.start_pad >> 20} MiB in front of a namespace are cut off (start_pad): block I/O works, direct "
+                "access (DAX) is silently off. A kernel from 5.3 on does not do that."
+            )
+    if rules.tool.minimum_16m is False:
+        notes.append("ndctl before 68 does not check sizes and addresses as newer releases do.")
+    moved = [item for item in question.intent.items if item.mode == "system-ram" and not item.movable]
+    if moved:
+        notes.append(
+            "Memory in ZONE_NORMAL can hold the kernel's own pages, and may never come back: there is no undo for it."
+        )
+    if prover.rules.state.kernel.version.caveat:
+        notes.append(prover.rules.state.kernel.version.caveat)
+    return notes
+
+
+def _nothing(machine: Machine, intent: Intent, question: _Question, impossible: list[Impossible]) -> Plan:
+    spaces = find_spaces(machine.state, ())
+    return Plan(
+        intent=intent, kernel=str(machine.kernel.version), ndctl=question.ndctl, commands=(), namespaces=(),
+        balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible), search="exact", optimal=False,
+        before=machine, after=machine,
+    )  # fmt: skip
+
+
+def _balances(machine: Machine, spaces: list[Space], rules: Rules, rounding: dict[str, int]) -> tuple[Balance, ...]:
+    problem = Problem(rules, Intent(()), spaces, [], ())
+    return tuple(
+        balance(machine.state, space, rounding, problem.unusable(index, problem.room(index)))
+        for index, space in enumerate(spaces)
+    )
+
+
+def find_solution(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> bool:
+    """Can the intent be had, as far as can be told without playing it? Raises InputError."""
+    return _Question(machine, intent, ndctl).solution is not None
+
+
+def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,), nearest: bool = True) -> Plan:
+    """Plan ``intent`` on ``machine``, which stays as it is. ``nearest``: look for intents that can be had where this one can not.
+
+    Raises InputError (a device or a place that is not there), NotModelledError, PredictionError (a bug of ours).
+    """
+    question = _Question(machine, intent, ndctl)
+
+    def can(other: Intent) -> bool:
+        return find_solution(machine, other, ndctl)
+
+    if question.solution is None:
+        if question.forbidden:
+            found = [
+                impossible_item(question.problem, each, machine, can if nearest else None)
+                for each in question.forbidden
+            ]
+        else:
+            found = [impossible_room(question.problem, question.blocked, machine, can if nearest else None)]
+        return _nothing(machine, intent, question, found)
+    prover = Prover(machine, ndctl, question.rules)
+    try:
+        _play(prover, question)
+    except CommandRefusedError as refused:
+        what = Impossible(
+            item=None, what=f"{' '.join(refused.argv)} is refused as things stand",
+            why="what is there now does not let go; the words below say why", rule=refused.rule, says=refused.words,
+        )  # fmt: skip
+        return _nothing(machine, intent, question, [what])
+    rounding = {}
+    for each in prover.namespaces:
+        amount = intent.items[each.item].amount
+        if amount.kind == "usable":
+            rounding[each.dev] = each.usable - amount.size
+    after = find_spaces(prover.machine.state, ())
+    rules = Rules(prover.machine.state, ndctl)
+    balances = _balances(prover.machine, after, rules, rounding)
+    _check(balances, question)
+    return Plan(
+        intent=intent, kernel=str(machine.kernel.version), ndctl=ndctl, commands=tuple(prover.commands),
+        namespaces=tuple(prover.namespaces), balance=balances, impossible=(),
+        search="exact" if question.solution.exact else "heuristic", optimal=question.solution.exact,
+        notes=tuple(_notes(question, prover)), before=machine, after=prover.machine,
+    )  # fmt: skip
+
+
+def _check(balances: tuple[Balance, ...], question: _Question) -> None:
+    """Every byte is somewhere."""
+    for each in balances:
+        if sum(each.parts.values()) != each.size or min(each.parts.values()) < 0:
+            raise PredictionError(f"the balance of {each.region} does not add up: {each}")
+
+
+def _play(prover: Prover, question: _Question) -> None:
+    assert question.solution is not None
+    items, spaces = question.intent.items, question.spaces
+    placements = question.solution.placements
+    in_place = set()
+    for each in placements:
+        space = spaces[each.space]
+        if not space.labelled:
+            in_place |= {ndns.name for ndns in space.replaced}
+        for dev in space.replaced_devices:
+            if [(r.start, r.end + 1) for r in dev.ranges] == [(each.start, each.start + each.size)]:
+                in_place.add(dev.name)
+    prover.make_room(spaces, in_place, question.labels)
+    ram = []
+    for each in placements:
+        item, space = items[each.item], spaces[each.space]
+        name = prover.create(space, each, item)
+        if item.mode == "system-ram":
+            ram.append((space, each, item, name))
+    prover.to_ram(ram)
