@@ -8,6 +8,8 @@ from sparsemem.planner.make import make_plan
 from sparsemem.planner.plan import Balance, Command, Expectation, Impossible, Plan, PlannedNamespace
 from sparsemem.planner.prove import PredictionError, shell_text
 from sparsemem.planner.report import command_to_json, to_json
+from sparsemem.planner.script import to_script
+from sparsemem.planner.text import render_text
 from sparsemem.planner.toml_intent import load_intent
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "load_intent",
     "make_plan",
     "parse_intent",
+    "render_text",
     "shell_text",
     "to_json",
+    "to_script",
 ]

@@ -24,14 +24,39 @@ if TYPE_CHECKING:
 __all__ = ["make_plan"]
 
 
+_MOST_ASKED = 60
+_QUICKLY = 500
+
+
+def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> Machine:
+    """Up to v5.2 mappings are tried on the state, where those that go must not be in the way."""
+    if machine.kernel.features.subsection_hotplug or not intent.replace:
+        return machine
+    from sparsemem.planner.prove import Prover
+
+    prover = Prover(machine, ndctl, Rules(machine.state, ndctl))
+    for space in find_spaces(machine.state, intent.replace):
+        for each in space.replaced:
+            prover.play(
+                (
+                    "ndctl",
+                    "destroy-namespace" if space.labelled else "disable-namespace",
+                    *(("-f",) if space.labelled else ()),
+                    each.name,
+                )
+            )
+    return prover.machine
+
+
 class _Question:
     """An intent on a machine: what was found, before anything is played."""
 
-    def __init__(self, machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> None:
-        self.rules = Rules(machine.state, ndctl)
+    def __init__(self, machine: Machine, intent: Intent, ndctl: tuple[int, ...], *, quick: bool = False) -> None:
+        self.rules = Rules(_without_replaced(machine, intent, ndctl).state, ndctl)
         self.intent = intent
         self.ndctl = ndctl
         self.labels: set[str] = set()
+        self.quick = quick
         self.spaces = find_spaces(machine.state, intent.replace)
         self._ask()
         if self.solution is None:
@@ -43,6 +68,8 @@ class _Question:
         self.solution: Solution | None = None
         wants, self.forbidden = make_wants(self.rules, self.spaces, self.intent, self.ndctl)
         self.problem = Problem(self.rules, self.intent, self.spaces, wants, self.ndctl)
+        if self.quick:
+            self.problem.most_tried = _QUICKLY
         if not self.forbidden:
             self.solution, self.blocked = solve(self.problem)
 
@@ -100,11 +127,6 @@ def _balances(machine: Machine, spaces: list[Space], rules: Rules, rounding: dic
     )
 
 
-def find_solution(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> bool:
-    """Can the intent be had, as far as can be told without playing it? Raises InputError."""
-    return _Question(machine, intent, ndctl).solution is not None
-
-
 def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,), nearest: bool = True) -> Plan:
     """Plan ``intent`` on ``machine``, which stays as it is. ``nearest``: look for intents that can be had where this one can not.
 
@@ -112,8 +134,13 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     """
     question = _Question(machine, intent, ndctl)
 
+    asked = 0
+
     def can(other: Intent) -> bool:
-        return find_solution(machine, other, ndctl)
+        """Can it be had, as far as can be told without playing it? After so many questions: no."""
+        nonlocal asked
+        asked += 1
+        return asked <= _MOST_ASKED and _Question(machine, other, ndctl, quick=True).solution is not None
 
     if question.solution is None:
         if question.forbidden:

@@ -79,10 +79,20 @@ def impossible_item(
     if can is not None:
         options = [problem.intent.with_item(forbidden.item, each) for each in forbidden.instead]
         nearest = _had(iter(options), can)
-        if not nearest:  # what is legal may not fit: then without the rest of the intent
-            nearest = _had((replace(problem.intent, items=(each,)) for each in forbidden.instead), can)
         if not nearest and not problem.intent.replace:
             nearest = _had(iter(_replacing(problem, forbidden.item)), can)
+        if (
+            not nearest
+        ):  # what is legal may not fit: then one of it, as much as there is, without the rest of the intent
+            plain = replace(item, align=None, count=1)
+            alone = [
+                *forbidden.instead,
+                replace(item, count=1),
+                plain,
+                *(replace(each, amount=Amount("rest")) for each in (item, plain)),
+            ]
+            bases = [problem.intent, *(() if problem.intent.replace else _replacing(problem, forbidden.item))]
+            nearest = _had((replace(base, items=(replace(each, count=1),)) for each in alone for base in bases), can)
     return Impossible(
         item=forbidden.item, what=forbidden.what, why=forbidden.why, rule=forbidden.rule,
         says=_said(machine, problem, item) if forbidden.rule not in ("kmem", "kmem-node") else (), nearest=nearest,
@@ -94,6 +104,8 @@ def _replacing(problem: Problem, number: int) -> list[Intent]:
     intent, item = problem.intent, problem.intent.items[number]
     spaces = [space for space in problem.spaces if not item.where or set(item.where) & set(space.places)]
     names = [name for space in spaces for name in space.device_names]
+    if not names:
+        return []
     return [replace(intent, replace=(*intent.replace, name)) for name in names[:8]] + [
         replace(intent, replace=("all",))
     ]
@@ -161,7 +173,7 @@ def _sizes(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Itera
         yield sized(low * unit)
     if kind == "raw":
         grain = problem.rules.grain(space, item)
-        for times in (1, 2, 4):
+        for times in (0, 1, 2, 4):
             yield sized((given // grain + times) * grain)
 
 
@@ -220,7 +232,7 @@ def impossible_room(
         why = f"{item.count} x {what}{format_size(size)}" if item.count > 1 else f"{what}{format_size(size)}"
         why += f", and {names} {'has' if len(want.spaces) == 1 else 'have'} {format_size(total)} free, {format_size(largest)} in one piece"
         if problem.whole_sections and size <= largest:
-            rule = "section-exclusive"
+            rule = "conflicting-mapping"
             more = f"; this kernel maps whole sections of {format_size(problem.rules.section)}, and no two mappings can share one"
         full = [problem.spaces[index] for index in want.spaces if problem.spaces[index].slots is not None]
         if full and all(space.slots == 0 for space in full):

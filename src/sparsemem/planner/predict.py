@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from sparsemem.kernel.dax.kmem import dax_kmem_range
 from sparsemem.kernel.dax.types import DaxRange
 from sparsemem.kernel.huge_memory import mapped_sizes
+from sparsemem.kernel.memremap import memremap_pages
 from sparsemem.kernel.nvdimm.btt import btt_sector_size, create_arenas
-from sparsemem.kernel.nvdimm.namespace_attributes import btt_claim_class
+from sparsemem.kernel.nvdimm.namespace_attributes import btt_claim_class, mode_show
 from sparsemem.kernel.nvdimm.pfn_geometry import new_geometry
 from sparsemem.kernel.nvdimm.types import CCLASS_BTT2, NdNamespace, NdPfn
 from sparsemem.kernel.refusal import Refusal
+from sparsemem.kernel.state import VmemAltmap
 from sparsemem.tools.ndctl_features import ndctl_features
 
 if TYPE_CHECKING:
@@ -92,19 +94,19 @@ class Rules:
         align = self.align(space, item)
         if space.dax is not None:
             return lcm(align, space.align)
-        if not space.labelled:
-            return self.page
         ndctl = (4096 if not self.tool.seed_alignment and item.mode in ("raw", "sector") else align) * space.ways
         kind = self.f.size_granularity
         kernel = space.align if kind == "region align" else (4096 if kind == "4K" else self.page) * space.ways
+        if not space.labelled:
+            kernel = self.page
         if self.tool.region_align and self.f.region_align_attribute:
             kernel = lcm(kernel, space.align)
         return lcm(ndctl, kernel)
 
     def least(self, space: Space, item: Item) -> int:
-        """The smallest legal size."""
+        """The smallest legal size: 16 MiB for all but raw (``nd_namespace_store`` asks for it, ndctl from 68 on, too)."""
         unit = self.unit(space, item)
-        least = _16M if self.tool.minimum_16m and item.mode != "raw" and space.dax is None else 1
+        least = _16M if item.mode != "raw" and space.dax is None else 1
         return -(-least // unit) * unit
 
     # -- what comes of it
@@ -146,10 +148,18 @@ class Rules:
             return Refused("namespace-size", (f"a sector namespace must have at least {_16M + first} bytes",))
         return Outcome(usable, btt=size - usable)
 
+    def _pages_already(self, space: Space, item: Item) -> bool:
+        """Legacy memory has its pages in RAM as it is: ndctl leaves it so for fsdax map=mem (``do_setup_pfn``)."""
+        if space.labelled or item.mode != "fsdax" or item.map != "mem" or not space.replaced:
+            return False
+        return mode_show(self.state, space.replaced[0].name) == "memory\n"
+
     def _pfn(self, space: Space, item: Item, start: int, size: int) -> Outcome | Refused:
         """``nd_pfn_init`` itself, on values that are on no bus; what it logs is taken back."""
         assert space.region is not None
         state = self.state
+        if self._pages_already(space, item):
+            return Outcome(size, data=(start, start + size), mapped=(start, start + size))
         lines, mark = len(state.lines), state.mark()
         kind = "pfn" if item.mode == "fsdax" else "dax"
         mode = "ram" if item.map == "mem" else "pmem"
@@ -166,6 +176,16 @@ class Rules:
         first, last = start + pad + geometry.offset, start + size - cut
         if first >= last:
             return Refused("info-block-capacity", ())
+        unit = state.kernel.geometry.SUBSECTION_SIZE
+        if self.f.subsection_hotplug and (start % unit or last % unit):
+            return Refused(
+                "subsection-alignment",
+                (f"Misaligned {start:#x}-{last - 1:#x}: whole sub-sections of {unit >> 20} MiB only",),
+            )
+        if not self.f.subsection_hotplug:
+            refused = self._trial(start + pad, last, geometry.offset, mode)
+            if refused is not None:
+                return refused
         pages = (
             (size - pad - cut - _RESERVE) // self.page
             if self.f.pfn_pads_to_sections
@@ -176,6 +196,27 @@ class Rules:
             last - first, _RESERVE, memmap, padding=size - (last - first) - _RESERVE - memmap, data=(first, last),
             mapped=(start + pad, last), start_pad=pad,
         )  # fmt: skip
+
+    def _trial(self, start: int, end: int, offset: int, mode: str) -> Refused | None:
+        """Up to v5.2 the mapping is widened to sections, and whether those, their page array and its place in the device work out is
+        best asked of ``memremap_pages`` itself; what it did is taken back."""
+        state, page, section = self.state, self.page, self.section
+        altmap = None
+        if mode == "pmem":
+            base = start - start % section
+            altmap = VmemAltmap(
+                base_pfn=base // page, end_pfn=(end - 1) // page, reserve=(_RESERVE + start - base) // page,
+                free=(offset - _RESERVE) // page,
+            )  # fmt: skip
+        lines, mark = len(state.lines), state.mark()
+        try:
+            memremap_pages(state, ((start // page, end // page),), altmap=altmap, owner="plan")
+        except Refusal as refusal:
+            return Refused(refusal.rule, refusal.log)
+        finally:
+            state.undo(mark)
+            del state.lines[lines:]
+        return None
 
     def _ram(self, item: Item, made: Outcome) -> Outcome | Refused:
         assert made.data is not None
@@ -195,16 +236,21 @@ class Rules:
     # -- sizes to choose
 
     def grain(self, space: Space, item: Item) -> int:
-        """The step in which sizes are tried: the unit, and whole sections where the kernel widens mappings to them."""
+        """The step of sizes that are ours to choose: the unit, and what the next namespace has to begin at.
+
+        That is 16 MiB for ndctl from 68 on, whole sections where the kernel widens mappings to them, sub-sections after that.
+        """
         unit = self.unit(space, item)
-        if not self.f.subsection_hotplug and item.mode in _DAX:
-            return lcm(unit, self.section)
-        return unit
+        if not space.labelled:
+            return unit
+        unit = lcm(unit, _16M if self.tool.resource_align_16m else self.state.kernel.geometry.SUBSECTION_SIZE)
+        return lcm(unit, self.section) if not self.f.subsection_hotplug and item.mode in _DAX else unit
 
     def for_usable(self, space: Space, item: Item, start: int, usable: int, most: int) -> tuple[int, Outcome] | None:
         """The smallest legal size at ``start`` that gives ``usable`` bytes or more; None where ``most`` bytes do not."""
-        unit, size = self.unit(space, item), self.least(space, item)
-        size = max(size, -(-usable // unit) * unit)
+        unit = self.grain(space, item)
+        least = -(-self.least(space, item) // unit) * unit
+        size = max(least, -(-usable // unit) * unit)
         while size <= most:
             got = self.outcome(space, item, start, size)
             have = got.usable if isinstance(got, Outcome) else 0
@@ -217,7 +263,7 @@ class Rules:
         best = (size, self.outcome(space, item, start, size))
         for _ in range(max(self.block, self.align(space, item)) // unit + 2 if item.mode in _DAX else 2):
             size -= unit
-            if size < self.least(space, item) or size < usable:
+            if size < least or size < usable:
                 break
             got = self.outcome(space, item, start, size)
             if isinstance(got, Outcome) and got.usable >= usable:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sparsemem.planner.spaces import Space
     from sparsemem.play.player import StepResult
 
-__all__ = ["CommandRefusedError", "PredictionError", "Prover", "shell_text"]
+__all__ = ["CommandRefusedError", "PredictionError", "Prover", "block_words", "shell_text"]
 
 _POLICY = "/sys/devices/system/memory/auto_online_blocks"
 _SHELL = ("sh", "-c")
@@ -50,6 +50,12 @@ class CommandRefusedError(Exception):
 def shell_text(argv: tuple[str, ...]) -> str:
     """A command as a line for a shell; that of ``sh -c`` is its own text."""
     return argv[2] if argv[:2] == _SHELL else shlex.join(argv)
+
+
+def block_words(blocks: tuple[int, int]) -> str:
+    """``memory41`` or ``memory37 to memory39``."""
+    first, last = blocks[0], blocks[1] - 1
+    return f"memory{first}" if first == last else f"memory{first} to memory{last}"
 
 
 def _write(path: str, value: str) -> tuple[str, ...]:
@@ -96,7 +102,7 @@ class Prover:
         for space in spaces:
             for ndns in space.replaced:
                 self._back_to_devdax(device_of(self.machine.state, ndns))
-                if space.labelled or (ndns.name not in in_place and space.name not in labels):
+                if ndns.name not in in_place and space.name not in labels:
                     self._destroy(ndns.name)
             for dev in space.replaced_devices:
                 self._back_to_devdax(dev.name)
@@ -165,6 +171,8 @@ class Prover:
             argv += ["-M", item.map]
         if item.align is not None:
             argv += ["-a", size_word(item.align)]
+        elif mode in ("fsdax", "devdax") and not space.labelled and self.rules.tool.keeps_alignment:
+            argv += ["-a", size_word(self.rules.align(space, item))]  # else that of what is replaced
         if item.sector_size is not None:
             argv += ["-l", str(item.sector_size)]
         if item.name is not None and space.labelled:
@@ -205,7 +213,7 @@ class Prover:
         if item.mode == "system-ram" and got is not None and got.blocks is None:
             # not memory yet: everything but the blocks must be as predicted
             want = want._replace(usable=want.usable + want.outside_blocks, outside_blocks=0, blocks=None, data=got.data)
-        if item.mode == "raw" and got is not None:
+        if got is not None and got.mapped is None:  # pages of a raw namespace, which has no layout to look at
             got = got._replace(mapped=want.mapped)
         if got != want or where != (placement.start, placement.start + placement.size):
             raise PredictionError(
@@ -334,7 +342,7 @@ class Prover:
         assert blocks is not None
         zone = "ZONE_MOVABLE" if item.movable else "ZONE_NORMAL"
         self._add(
-            argv, f"{device}: memory{blocks[0]} to memory{blocks[1] - 1} of node {space.target_node}, online in {zone}.",
+            argv, f"{device}: {block_words(blocks)} of node {space.target_node}, online in {zone}.",
             [Expectation("daxctl", device, dax_shows(self.machine, device, self.ndctl))], undo if item.movable else None,
         )  # fmt: skip
         if ndns is None:

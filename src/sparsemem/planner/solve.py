@@ -84,7 +84,12 @@ class Problem:
         self.wants = wants
         self.ndctl = ndctl
         self.tried = 0
+        self.most_tried = _MOST_TRIED
         self.whole_sections = not rules.f.subsection_hotplug
+
+    def _goes(self, address: int) -> bool:
+        """Is this the mapping of something that is replaced?"""
+        return any(each.start <= address <= each.end for space in self.spaces for each in space.replaced)
 
     def room(self, index: int) -> Room:
         """A region at the start."""
@@ -94,6 +99,7 @@ class Problem:
             mapped = tuple(
                 (low * page // section, -(-high * page // section))
                 for pgmap in self.rules.state.pgmaps.values()
+                if not self._goes(pgmap.ranges[0][0] * page)
                 for low, high in pgmap.mapped
             )
         return Room(self.spaces[index].gaps, mapped)
@@ -136,7 +142,7 @@ class Problem:
             if any(b - a >= needed for a, b in tried):
                 return None  # the kernel would take the earlier extent, where it is too small for what is wanted
             if end - start >= needed:
-                if not space.labelled and needed != space.range.size:
+                if not space.labelled and (needed != space.range.size or needed % self.rules.unit(space, want.what)):
                     return None
                 return self._take(want, index, room, start, needed)
         return None
@@ -178,14 +184,26 @@ class Problem:
         free = space.range.size - space.taken - sum(end - start for start, end in space.gaps)
         return free + sum(end - start for start, end in room.gaps if end - start < least)
 
-    def close(self, index: int, room: Room) -> tuple[Cost, list[Placement], Room]:
-        """Nothing more goes there, but the "rest" that may: its cost, and what was made."""
-        made: list[Placement] = []
+    def close(self, index: int, room: Room) -> list[tuple[Cost, list[Placement], Room]]:
+        """Nothing more goes there, but the "rest" that may: the ways to end it, each with its cost and what it makes.
+
+        What a "rest" that may be there leaves free counts as stranded here: it was asked for.
+        """
         rests = [want for want in self.wants if want.is_rest and index in want.spaces]
-        if len(self.shared_rests()) <= 1 and rests and rests[0].what.count == 1:
-            made, room = self.fill(rests[0], index, room)
-        cost = sum(waste(self, each) for each in made) + self.unusable(index, room)
-        return (cost, -sum(each.outcome.usable for each in made)), made, room
+        if not rests or len(self.shared_rests()) > 1 or rests[0].what.count > 1:
+            return [((self.unusable(index, room), 0), [], room)]
+        ways = [self.fill(rests[0], index, room)]
+        if self.whole_sections and len(room.gaps) == 1:
+            start, end = room.gaps[0]
+            shorter = self._shorter(rests[0], index, room, start, end)
+            if shorter is not None:
+                ways.append(([shorter[0]], shorter[1]))
+        ended = []
+        for made, left in ways:
+            cost = sum(waste(self, each) for each in made) + self.unusable(index, left)
+            cost += sum(end - start for start, end in left.gaps) if self.spaces[index].labelled else 0
+            ended.append(((cost, -sum(each.outcome.usable for each in made)), made, left))
+        return ended
 
     def shared_rests(self) -> list[Want]:
         """The "rest" items; several, or one with a count, share what is left in equal parts."""
@@ -237,7 +255,7 @@ class _Exact:
         if key in self.seen:
             return self.seen[key]
         problem = self.problem
-        if problem.tried > _MOST_TRIED:
+        if problem.tried > problem.most_tried:
             raise _TooMuchError
         best: tuple[Cost, tuple[Placement, ...]] | None = None
         for number, want in enumerate(self.wants):
@@ -264,16 +282,19 @@ class _Exact:
             for count, want in zip(counts, self.wants, strict=True)
         ):
             return None
-        cost, made, room = self.problem.close(index, room)
-        if index + 1 == len(self.problem.spaces):
-            return cost, tuple(made)
-        following = self.problem.room(index + 1)
-        if self.problem.whole_sections:
-            following = following._replace(mapped=tuple(sorted({*following.mapped, *room.mapped})))
-        rest = self._best(index + 1, counts, following, 0)
-        if rest is None:
-            return None
-        return (cost[0] + rest[0][0], cost[1] + rest[0][1]), (*made, *rest[1])
+        best: tuple[Cost, tuple[Placement, ...]] | None = None
+        for cost, made, left in self.problem.close(index, room):
+            if index + 1 == len(self.problem.spaces):
+                found: tuple[Cost, tuple[Placement, ...]] | None = (cost, tuple(made))
+            else:
+                following = self.problem.room(index + 1)
+                if self.problem.whole_sections:
+                    following = following._replace(mapped=tuple(sorted({*following.mapped, *left.mapped})))
+                rest = self._best(index + 1, counts, following, 0)
+                found = rest and ((cost[0] + rest[0][0], cost[1] + rest[0][1]), (*made, *rest[1]))
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
+        return best
 
 
 def _greedy(problem: Problem) -> tuple[tuple[Cost, tuple[Placement, ...]] | None, Want | None]:
@@ -307,7 +328,7 @@ def _greedy(problem: Problem) -> tuple[tuple[Cost, tuple[Placement, ...]] | None
                 rooms = [room._replace(mapped=done[1].mapped) for room in rooms]
     cost = (0, 0)
     for index, room in enumerate(rooms):
-        more, filled, _ = problem.close(index, room)
+        more, filled, _ = min(problem.close(index, room), key=lambda way: way[0])
         made[index] += filled
         cost = cost[0] + more[0], cost[1] + more[1]
     placements = tuple(each for group in made for each in group)
@@ -390,6 +411,7 @@ def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
         found = _equal_parts(problem, found)
         if found is None:
             return None, rests[0]
+        exact = False  # the largest equal parts, which need not strand the least
     elif rests and not any(_is_rest(problem, each) for each in found[1]):
         return None, rests[0]
     return Solution(found[1], found[0], exact), None

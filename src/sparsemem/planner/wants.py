@@ -10,6 +10,7 @@ from sparsemem.planner.intent import Amount, size_word
 from sparsemem.planner.solve import Want
 from sparsemem.spec.rules import RULES
 from sparsemem.tools.daxctl_features import daxctl_features
+from sparsemem.tools.libdaxctl import stumbles_over_memory_failure
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ def _mode(rules: Rules, item: Item, number: int, ndctl: tuple[int, ...]) -> Forb
         if ndctl[0] < 66:
             why = f"daxctl reconfigure-device came with release 66; this is {ndctl[0]}"
             return Forbidden(number, "system-ram", why, None, (_with(item, mode="devdax"),))
+        if stumbles_over_memory_failure(ndctl, rules.state.kernel.version.series):
+            why = (
+                f"daxctl before 76 takes nodeN/memory_failure of Linux 6.3 and later for a memory block and fails; this is {ndctl[0]}: "
+                "install a newer one"
+            )
+            return Forbidden(number, "system-ram", why, None, (_with(item, mode="devdax"),))
         if not item.movable and not daxctl_features(ndctl).no_movable:
             why = f"daxctl has --no-movable from release 67 on; this is {ndctl[0]}"
             return Forbidden(number, "no-movable", why, None, (_with(item, movable=True),))
@@ -108,6 +115,13 @@ def _unfit(rules: Rules, space: Space, item: Item) -> str | None:
         return f"{space.name} is a dax region: its devices have no name, map or sector size"
     if item.mode == "system-ram" and space.target_node < 0:
         return f'{space.name} has no target node: the kernel rejects it with "invalid node: -1" (no SRAT entry from the firmware)'
+    if not space.labelled and space.gaps and space.range.size % rules.unit(space, item):
+        why = f"{space.name} has no labels, and all of it, {size_word(space.range.size)}, is no multiple of the "
+        why += f"{size_word(rules.unit(space, item))} that ndctl asks for"
+        mapped = space.region is not None and bool(space.region.mappings)
+        if rules.f.region_align_attribute and (rules.f.region_align_without_mappings or mapped):
+            why += f"; a smaller power of two in /sys/bus/nd/devices/{space.name}/align helps where that is the reason"
+        return why
     if not space.labelled and item.name is not None:
         return f"{space.name} has no labels, so that its namespace has no name"
     if not space.labelled and not space.gaps:
@@ -119,7 +133,7 @@ def _unfit(rules: Rules, space: Space, item: Item) -> str | None:
 def _raw(space: Space, rules: Rules, item: Item, size: int) -> int | None:
     """The size where it is legal there."""
     if not space.labelled:
-        return size if size == space.range.size else None
+        return size if size == space.range.size and size % rules.unit(space, item) == 0 else None
     return size if size % rules.unit(space, item) == 0 and size >= rules.least(space, item) else None
 
 
@@ -167,7 +181,10 @@ def _want(rules: Rules, spaces: list[Space], item: Item, number: int, ndctl: tup
     reasons = [_unfit(rules, spaces[index], item) for index in selected]
     found = [index for index, reason in zip(selected, reasons, strict=True) if reason is None]
     if not found:
-        why = "; ".join(dict.fromkeys(reason for reason in reasons if reason)) or "the machine has no region"
+        why = (
+            "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+            or "no region of persistent memory is known of this machine"
+        )
         rule = "kmem-node" if any("target node" in (reason or "") for reason in reasons) else None
         instead = (_with(item, mode="devdax"),) if rule else ()
         return Forbidden(number, str(item), why, rule, instead)
@@ -181,7 +198,7 @@ def _want(rules: Rules, spaces: list[Space], item: Item, number: int, ndctl: tup
         raw = {}
         for index in found:
             space = spaces[index]
-            size = total // rules.unit(space, item) * rules.unit(space, item)
+            size = total // rules.grain(space, item) * rules.grain(space, item)
             if space.labelled and size >= rules.least(space, item):
                 raw[index] = size
             elif not space.labelled and amount.share == 1 and len(found) == 1:
