@@ -35,7 +35,7 @@ def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) 
     from sparsemem.planner.prove import Prover
 
     prover = Prover(machine, ndctl, Rules(machine.state, ndctl))
-    for space in find_spaces(machine.state, intent.replace):
+    for space in find_spaces(machine.state, intent.replace, ndctl):
         for each in space.replaced:
             prover.play(
                 (
@@ -51,13 +51,19 @@ def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) 
 class _Question:
     """An intent on a machine: what was found, before anything is played."""
 
-    def __init__(self, machine: Machine, intent: Intent, ndctl: tuple[int, ...], *, quick: bool = False) -> None:
-        self.rules = Rules(_without_replaced(machine, intent, ndctl).state, ndctl)
+    def __init__(
+        self, machine: Machine, intent: Intent, ndctl: tuple[int, ...], *, quick: bool = False,
+        known: dict[tuple[str, ...], Rules],
+    ) -> None:  # fmt: skip
+        rules = known.get(intent.replace)
+        if rules is None:
+            rules = known[intent.replace] = Rules(_without_replaced(machine, intent, ndctl).state, ndctl)
+        self.rules = rules
         self.intent = intent
         self.ndctl = ndctl
         self.labels: set[str] = set()
         self.quick = quick
-        self.spaces = find_spaces(machine.state, intent.replace)
+        self.spaces = find_spaces(machine.state, intent.replace, ndctl)
         self._ask()
         if self.solution is None:
             self._with_labels(machine)
@@ -69,7 +75,7 @@ class _Question:
         wants, self.forbidden = make_wants(self.rules, self.spaces, self.intent, self.ndctl)
         self.problem = Problem(self.rules, self.intent, self.spaces, wants, self.ndctl)
         if self.quick:
-            self.problem.most_tried = _QUICKLY
+            self.problem.most_tried = min(_QUICKLY, self.problem.most_tried // 6)
         if not self.forbidden:
             self.solution, self.blocked = solve(self.problem)
 
@@ -111,7 +117,7 @@ def _notes(question: _Question, prover: Prover) -> list[str]:
 
 
 def _nothing(machine: Machine, intent: Intent, question: _Question, impossible: list[Impossible]) -> Plan:
-    spaces = find_spaces(machine.state, ())
+    spaces = find_spaces(machine.state, (), question.ndctl)
     return Plan(
         intent=intent, kernel=str(machine.kernel.version), ndctl=question.ndctl, commands=(), namespaces=(),
         balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible), search="exact", optimal=False,
@@ -132,15 +138,18 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
 
     Raises InputError (a device or a place that is not there), NotModelledError, PredictionError (a bug of ours).
     """
-    question = _Question(machine, intent, ndctl)
-
+    known: dict[tuple[str, ...], Rules] = {}
+    question = _Question(machine, intent, ndctl, known=known)
     asked = 0
+    most = (
+        _MOST_ASKED if machine.kernel.features.subsection_hotplug else _MOST_ASKED // 4
+    )  # there each try maps sections
 
     def can(other: Intent) -> bool:
         """Can it be had, as far as can be told without playing it? After so many questions: no."""
         nonlocal asked
         asked += 1
-        return asked <= _MOST_ASKED and _Question(machine, other, ndctl, quick=True).solution is not None
+        return asked <= most and _Question(machine, other, ndctl, quick=True, known=known).solution is not None
 
     if question.solution is None:
         if question.forbidden:
@@ -155,17 +164,26 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     try:
         _play(prover, question)
     except CommandRefusedError as refused:
+        why = "what is there now does not let go; the words below say why"
+        if refused.rule in ("isolation-failure", "unmovable-page"):
+            why = (
+                "its memory is online in a zone where the kernel keeps pages of its own, and only a reboot gives it back; booted with "
+                "memhp_default_state=offline (or online_movable), it can be"
+            )
         what = Impossible(
-            item=None, what=f"{' '.join(refused.argv)} is refused as things stand",
-            why="what is there now does not let go; the words below say why", rule=refused.rule, says=refused.words,
-        )  # fmt: skip
+            item=None,
+            what=f"{' '.join(refused.argv)} is refused as things stand",
+            why=why,
+            rule=refused.rule,
+            says=refused.words,
+        )
         return _nothing(machine, intent, question, [what])
     rounding = {}
     for each in prover.namespaces:
         amount = intent.items[each.item].amount
         if amount.kind == "usable":
             rounding[each.dev] = each.usable - amount.size
-    after = find_spaces(prover.machine.state, ())
+    after = find_spaces(prover.machine.state, (), ndctl)
     rules = Rules(prover.machine.state, ndctl)
     balances = _balances(prover.machine, after, rules, rounding)
     _check(balances, question)

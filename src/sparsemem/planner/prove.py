@@ -132,6 +132,17 @@ class Prover:
         self._add(argv, f"The intent replaces {name}.", [Expectation("ndctl", name, None)], None, (name,))
 
     def _destroy_dax(self, name: str) -> None:
+        if name.endswith(".0"):  # the kernel keeps the first device of a region: it can be emptied
+            back: tuple[tuple[str, ...], ...] | None = (("daxctl", "enable-device", name),)
+            steps: tuple[tuple[str, ...], ...] = (
+                ("daxctl", "disable-device", name), ("daxctl", "reconfigure-device", "-s", "0", name),
+            )  # fmt: skip
+            for step in steps:
+                self._must(step)
+                expect = [Expectation("daxctl", name, None)] if back is None else []
+                self._add(step, f"The intent replaces {name}.", expect, back, () if back else (name,))
+                back = None
+            return
         argv = ("daxctl", "destroy-device", "-f", name)
         self._must(argv)
         self._add(argv, f"The intent replaces {name}.", [Expectation("daxctl", name, None)], None, (name,))

@@ -8,9 +8,10 @@ from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
     from sparsemem.planner.plan import Balance, Command, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.vm import VmPlan
     from sparsemem.ranges import Range
 
-__all__ = ["command_to_json", "to_json"]
+__all__ = ["command_to_json", "to_json", "vm_to_json"]
 
 
 def command_to_json(command: Command) -> dict[str, Any]:
@@ -65,4 +66,17 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "balance": [_balance(each) for each in plan.balance],
         "impossible": [_impossible(each) for each in plan.impossible],
         "notes": list(plan.notes),
+    }
+
+
+def vm_to_json(vm: VmPlan) -> dict[str, Any]:
+    """The placement of a guest's memory devices."""
+    return {
+        "kernel": vm.kernel,
+        "block_size": vm.block_size,
+        "qemu": list(vm.qemu),
+        "devices": [{"name": each.name, "kind": each.kind, "range": format_range(each.range)} for each in vm.devices],
+        "without_addr": list(vm.lost),
+        "impossible": vm.impossible,
+        "nearest": list(vm.nearest),
     }

@@ -86,6 +86,8 @@ class Problem:
         self.tried = 0
         self.most_tried = _MOST_TRIED
         self.whole_sections = not rules.f.subsection_hotplug
+        if self.whole_sections:
+            self.most_tried //= 8  # each try maps sections
 
     def _goes(self, address: int) -> bool:
         """Is this the mapping of something that is replaced?"""

@@ -13,6 +13,7 @@ from sparsemem.kernel.nvdimm.dimm_devs import dpa_align, free_extents, label_id
 from sparsemem.kernel.nvdimm.label_index import nvdimm_num_label_slots
 from sparsemem.kernel.nvdimm.region_devs import ND_DEVICE_NAMESPACE_PMEM, nd_region_to_nstype
 from sparsemem.ranges import Range
+from sparsemem.tools.daxctl_features import daxctl_features
 
 if TYPE_CHECKING:
     from sparsemem.kernel.dax.types import DevDax
@@ -125,10 +126,11 @@ def _nd_space(state: State, name: str, names: set[str]) -> Space:
     )  # fmt: skip
 
 
-def _dax_space(state: State, key: str, region: DaxRegion, names: set[str]) -> Space:
+def _dax_space(state: State, key: str, region: DaxRegion, names: set[str], ndctl: tuple[int, ...]) -> Space:
     devices = [dev for dev in devices_of(state, key) if dev.size]
     replaced = tuple(dev for dev in devices if "all" in names or dev.name in names)
     kept = tuple(dev for dev in devices if dev not in replaced)
+    divisible = state.kernel.features.dax_multi_range and daxctl_features(ndctl).sizes
     at, gaps = region.start, []
     for start, end in sorted((each.start, each.end) for dev in kept for each in dev.ranges):
         gaps.append((at, start))
@@ -136,12 +138,12 @@ def _dax_space(state: State, key: str, region: DaxRegion, names: set[str]) -> Sp
     gaps.append((at, region.end + 1))
     return Space(
         name=f"dax_region{region.id}", range=Range(region.start, region.end + 1), ways=1, align=region.align,
-        gaps=tuple(gap for gap in gaps if gap[0] < gap[1]), labelled=True, label_area=False, slots=None,
+        gaps=tuple(gap for gap in gaps if gap[0] < gap[1]), labelled=divisible, label_area=False, slots=None,
         numa_node=region.numa_node, target_node=region.target_node, dax=region, kept_devices=kept, replaced_devices=replaced,
     )  # fmt: skip
 
 
-def find_spaces(state: State, gone: tuple[str, ...]) -> list[Space]:
+def find_spaces(state: State, gone: tuple[str, ...], ndctl: tuple[int, ...] = (76,)) -> list[Space]:
     """The regions by number, libnvdimm's first. ``gone``: the devices that are replaced, or "all".
 
     Raises InputError for a device that is not there, NotModelledError for a region whose space cannot be told.
@@ -149,7 +151,7 @@ def find_spaces(state: State, gone: tuple[str, ...]) -> list[Space]:
     names = set(gone)
     spaces = [_nd_space(state, name, names) for name in sorted(state.nd.regions, key=lambda n: (len(n), n))]
     dax = [(key, dev) for key, dev in state.dax.items() if isinstance(dev, DaxRegion) and not dev.static]
-    spaces += [_dax_space(state, key, dev, names) for key, dev in sorted(dax, key=lambda each: each[1].id)]
+    spaces += [_dax_space(state, key, dev, names, ndctl) for key, dev in sorted(dax, key=lambda each: each[1].id)]
     have = [name for space in spaces for name in space.device_names]
     missing = names - set(have) - {"all"}
     if missing:

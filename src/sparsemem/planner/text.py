@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.vm import VmPlan
 
-__all__ = ["render_text"]
+__all__ = ["render_text", "render_vm"]
 
 _MOST = 24
 _WORDS = {
@@ -170,4 +172,40 @@ def render_text(
         page.lines += _picture(plan, page.width, colour=colour, unicode=unicode)
     while page.lines and not page.lines[-1]:
         page.lines.pop()
+    return "\n".join(page.lines) + "\n"
+
+
+def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
+    """The QEMU arguments, where each device is, and what goes wrong without addresses; ends in a newline."""
+    page = _Page(width, colour=colour)
+    if vm.impossible is not None:
+        page.add(f"no such guest of Linux {vm.kernel}: {vm.impossible}", "", "  ", "31")
+        if vm.nearest:
+            page.add("nearest that can be had:", "  ")
+            for text in vm.nearest:
+                page.add(f'--vm "{text}"', "    ", "      ", "32")
+        return "\n".join(page.lines) + "\n"
+    page.add(
+        f"A guest of Linux {vm.kernel} has memory blocks of {format_size(vm.block_size)}. Booted on the model: no section and no memory "
+        "block is shared, and every device is taken in.", "", "  ", "1",
+    )  # fmt: skip
+    page.blank()
+    page.command("qemu-system-x86_64 " + " ".join(shlex.quote(word) for word in vm.qemu), "  ")
+    page.blank()
+    for device in vm.devices:
+        page.add(
+            f"{device.name}: {device.kind} {format_size(device.range.size)} at {format_range(device.range)}",
+            "  ",
+            "    ",
+        )
+    if vm.devices:
+        page.blank()
+        if vm.lost:
+            page.add("without addr=, where QEMU puts them:", "")
+            for words in vm.lost:
+                page.add(words, "! ", "    ")
+        else:
+            page.add(
+                "QEMU's own addresses would do for these sizes; addr= keeps it so when something is added in front."
+            )
     return "\n".join(page.lines) + "\n"

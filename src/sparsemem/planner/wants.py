@@ -115,6 +115,11 @@ def _unfit(rules: Rules, space: Space, item: Item) -> str | None:
         return f"{space.name} is a dax region: its devices have no name, map or sector size"
     if item.mode == "system-ram" and space.target_node < 0:
         return f'{space.name} has no target node: the kernel rejects it with "invalid node: -1" (no SRAT entry from the firmware)'
+    if item.mode == "system-ram" and space.target_node not in rules.state.misc["possible_nodes"]:
+        return f"{space.name} is of node {space.target_node}, which this kernel does not take for possible (no SRAT entry at boot)"
+    if space.dax is not None and not space.labelled:
+        kept = ", ".join(dev.name for dev in space.kept_devices)
+        return f"{space.name} can not be divided on this kernel, and {kept} is there: replace it" if kept else None
     if not space.labelled and space.gaps and space.range.size % rules.unit(space, item):
         why = f"{space.name} has no labels, and all of it, {size_word(space.range.size)}, is no multiple of the "
         why += f"{size_word(rules.unit(space, item))} that ndctl asks for"
