@@ -190,7 +190,7 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     return Plan(
         intent=intent, kernel=str(machine.kernel.version), ndctl=ndctl, commands=tuple(prover.commands),
         namespaces=tuple(prover.namespaces), balance=balances, impossible=(),
-        search="exact" if question.solution.exact else "heuristic", optimal=question.solution.exact,
+        search="exact" if question.solution.exact else "heuristic", optimal=question.solution.optimal,
         notes=tuple(_notes(question, prover)), before=machine, after=prover.machine,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sparsemem.kernel.nvdimm.types import NdPfn
 from sparsemem.planner.intent import size_word
 from sparsemem.planner.measure import dax_outcome, device_of, outcome_of
 from sparsemem.planner.plan import Command, Expectation, PlannedNamespace
-from sparsemem.planner.shows import dax_shows, namespace_shows
+from sparsemem.planner.shows import NAMESPACE_KEYS, dax_shows
 from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
 from sparsemem.ranges import Range
@@ -78,7 +79,7 @@ class Prover:
     def play(self, argv: tuple[str, ...]) -> StepResult:
         """Run a command on the copy."""
         text = shell_text(argv)
-        return self.player.step(text, parse_step(text))
+        return self.player.step(text, parse_step(text), tty=False)
 
     def _must(self, argv: tuple[str, ...]) -> StepResult:
         step = self.play(argv)
@@ -190,27 +191,20 @@ class Prover:
             argv += ["-n", item.name]
         return tuple(argv)
 
-    def _names(self, space: Space) -> set[str]:
-        children = self.machine.state.nd.children.get(space.name, {})
-        return {key for key in children if key.startswith("namespace") and namespace_of(self.machine.state, key).size}
-
     def _create_namespace(self, space: Space, placement: Placement, item: Item) -> str:
-        argv, before = self._argv(space, placement, item), self._names(space)
+        argv = self._argv(space, placement, item)
         step = self.play(argv)
         if step.exit_code:
             raise PredictionError(
                 f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
             )
-        state = self.machine.state
-        new = self._names(space) - before if space.labelled else self._names(space)
-        if len(new) != 1:
-            raise PredictionError(f"{shlex.join(argv)} made {len(new)} namespaces")
-        name = new.pop()
+        shown = json.loads(step.stdout[step.stdout.index("{") :])
+        state, name = self.machine.state, str(shown["dev"])
         ndns = namespace_of(state, name)
         self._compare(argv, placement, item, outcome_of(state, ndns), (ndns.start, ndns.end + 1))
         undo = (("ndctl", "destroy-namespace", "-f", name),) if space.labelled else None
         words = "devdax first, for system-ram," if item.mode == "system-ram" else item.mode
-        expect = Expectation("ndctl", name, namespace_shows(self.machine, space.name, name, self.ndctl))
+        expect = Expectation("ndctl", name, {key: shown[key] for key in NAMESPACE_KEYS if key in shown})
         gone = () if space.labelled else (name,)
         self._add(argv, f"{name}: {words} at {placement.start:#x}.", [expect], undo, gone)
         if item.mode != "system-ram":

@@ -6,6 +6,7 @@ The kernel puts a namespace at the start of the first free extent that holds it,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.planner.intent import Amount, Item
@@ -58,11 +59,12 @@ class Room(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """``placements`` in the order of creation; ``exact``: nothing better exists."""
+    """``placements`` in the order of creation; ``exact``: every arrangement was looked at; ``optimal``: none strands less."""
 
     placements: tuple[Placement, ...]
     cost: Cost
     exact: bool
+    optimal: bool
 
 
 def waste(problem: Problem, placement: Placement) -> int:
@@ -246,7 +248,8 @@ class _Exact:
 
     def run(self) -> tuple[Cost, tuple[Placement, ...]] | None:
         counts = tuple(want.what.count for want in self.wants)
-        if sum(counts) > _MOST_DEEP:
+        states = prod(count + 1 for count in counts) * len(self.problem.spaces)
+        if sum(counts) > _MOST_DEEP or states > 8 * self.problem.most_tried:
             raise _TooMuchError
         return self._best(0, counts, self.problem.room(0), 0)
 
@@ -397,6 +400,19 @@ def _equal_parts(
     return (found[0][0] + extra, found[0][1] - data), (*found[1], *best)
 
 
+def _least(problem: Problem) -> int | None:
+    """No arrangement strands less than this: known where the place of a namespace does not matter, only its region."""
+    if any(want.is_rest for want in problem.wants) or not all(
+        _free_of_place(problem, index) for index in range(len(problem.spaces))
+    ):
+        return None
+    total = sum(problem.unusable(index, problem.room(index)) for index in range(len(problem.spaces)))
+    for want in problem.wants:
+        made = (problem.place(want, index, problem.room(index)) for index in want.spaces)
+        total += want.what.count * min((waste(problem, done[0]) for done in made if done is not None), default=0)
+    return total
+
+
 def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
     """The best plan, or None and (where the quick search knows it) the want that finds no place."""
     blocked: Want | None = None
@@ -416,4 +432,4 @@ def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
         exact = False  # the largest equal parts, which need not strand the least
     elif rests and not any(_is_rest(problem, each) for each in found[1]):
         return None, rests[0]
-    return Solution(found[1], found[0], exact), None
+    return Solution(found[1], found[0], exact, exact or found[0][0] == _least(problem)), None

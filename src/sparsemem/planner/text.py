@@ -190,7 +190,13 @@ def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
         "block is shared, and every device is taken in.", "", "  ", "1",
     )  # fmt: skip
     page.blank()
-    page.command("qemu-system-x86_64 " + " ".join(shlex.quote(word) for word in vm.qemu), "  ")
+    pairs = [
+        f"{shlex.quote(option)} {shlex.quote(value)}" for option, value in zip(vm.qemu[::2], vm.qemu[1::2], strict=True)
+    ]
+    page.lines += [
+        f"  {'    ' if number else 'qemu-system-x86_64 '}{pair}{' ' + chr(92) if number + 1 < len(pairs) else ''}"
+        for number, pair in enumerate(pairs)
+    ]
     page.blank()
     for device in vm.devices:
         page.add(

@@ -77,15 +77,18 @@ class Player:
         """The shell that runs the steps."""
         return self._shell
 
-    def step(self, text: str, script: Script) -> StepResult:
-        """Run one step. Raises NotModelledError for what could not be known before: the machine is then as it was."""
+    def step(self, text: str, script: Script, *, tty: bool = True) -> StepResult:
+        """Run one step. ``tty``: its output goes to a terminal (tools print sizes in human units then).
+
+        Raises NotModelledError for what could not be known before: the machine is then as it was.
+        """
         state, shell = self.machine.state, self._shell
         lines = len(state.lines)
         if not self._keep:
             shell.fresh()
         mark = self.mark()
         try:
-            code, out = shell.run(script)
+            code, out = shell.run(script, tty=tty)
         except BaseException:
             self.back(mark)
             raise
