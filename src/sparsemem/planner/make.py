@@ -26,6 +26,7 @@ __all__ = ["make_plan"]
 
 _MOST_ASKED = 60
 _QUICKLY = 500
+_MOST_SPENT = 80_000
 
 
 def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> Machine:
@@ -75,7 +76,7 @@ class _Question:
         wants, self.forbidden = make_wants(self.rules, self.spaces, self.intent, self.ndctl)
         self.problem = Problem(self.rules, self.intent, self.spaces, wants, self.ndctl)
         if self.quick:
-            self.problem.most_tried = min(_QUICKLY, self.problem.most_tried // 6)
+            self.problem.most_tried = _QUICKLY
         if not self.forbidden:
             self.solution, self.blocked = solve(self.problem)
 
@@ -141,15 +142,14 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     known: dict[tuple[str, ...], Rules] = {}
     question = _Question(machine, intent, ndctl, known=known)
     asked = 0
-    most = (
-        _MOST_ASKED if machine.kernel.features.subsection_hotplug else _MOST_ASKED // 4
-    )  # there each try maps sections
 
     def can(other: Intent) -> bool:
         """Can it be had, as far as can be told without playing it? After so many questions: no."""
         nonlocal asked
         asked += 1
-        return asked <= most and _Question(machine, other, ndctl, quick=True, known=known).solution is not None
+        if asked > _MOST_ASKED or sum(rules.spent for rules in known.values()) > _MOST_SPENT:
+            return False
+        return _Question(machine, other, ndctl, quick=True, known=known).solution is not None
 
     if question.solution is None:
         if question.forbidden:

@@ -23,6 +23,7 @@ Gaps = tuple[tuple[int, int], ...]
 Cost = tuple[int, int]
 """(stranded bytes, minus the bytes that "rest" items got)."""
 _MOST_TRIED = 6_000
+_MOST_SPENT = 30_000
 _MOST_DEEP = 400
 
 
@@ -87,9 +88,8 @@ class Problem:
         self.ndctl = ndctl
         self.tried = 0
         self.most_tried = _MOST_TRIED
+        self.most_spent = rules.spent + _MOST_SPENT
         self.whole_sections = not rules.f.subsection_hotplug
-        if self.whole_sections:
-            self.most_tried //= 8  # each try maps sections
 
     def _goes(self, address: int) -> bool:
         """Is this the mapping of something that is replaced?"""
@@ -260,7 +260,7 @@ class _Exact:
         if key in self.seen:
             return self.seen[key]
         problem = self.problem
-        if problem.tried > problem.most_tried:
+        if problem.tried > problem.most_tried or problem.rules.spent > problem.most_spent:
             raise _TooMuchError
         best: tuple[Cost, tuple[Placement, ...]] | None = None
         for number, want in enumerate(self.wants):

@@ -86,8 +86,11 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
 
 def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
     """Regions side by side as long as there is room; parts that are zero everywhere are left out."""
+    label = max(map(len, _WORDS.values())) + 3
+    form = ","
     column = max(max((len(f"{each.size:,}") for each in balances), default=0), 8) + 2
-    label = max(map(len, _WORDS.values())) + 4
+    if label + column > page.width:
+        form, column = "", max(max(len(str(each.size)) for each in balances), 8) + 1
     per = max((page.width - label) // column, 1)
     for at in range(0, len(balances), per):
         group = balances[at : at + per]
@@ -96,8 +99,10 @@ def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
             values = [each.parts[part] for each in group]
             if any(values):
                 mark = "! " if part in _STRANDED else "  "
-                page.lines.append(f"{mark}{words:<{label - 2}}" + "".join(f"{value:>{column},}" for value in values))
-        page.lines.append(f"  {'together':<{label - 2}}" + "".join(f"{each.size:>{column},}" for each in group))
+                page.lines.append(
+                    f"{mark}{words:<{label - 2}}" + "".join(f"{value:>{column}{form}}" for value in values)
+                )
+        page.lines.append(f"  {'together':<{label - 2}}" + "".join(f"{each.size:>{column}{form}}" for each in group))
         page.blank()
 
 
