@@ -37,6 +37,8 @@ def _made(board: Machine, region: str, mode: str, size: int) -> int | None:
     found = _tool(board, ndctl.main, *words)
     if not isinstance(found, dict):
         return None
+    if any("state" in dev for dev in found.get("daxregion", {}).get("devices", ())):
+        return None  # the dax device has no driver: its pages could not be mapped
     usable, overhead = int(found["size"]), 0
     if mode in ("fsdax", "devdax", "system-ram"):
         overhead = _RESERVE + (size - _RESERVE) // _PAGE * _STRUCT_PAGE

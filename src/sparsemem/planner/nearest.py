@@ -220,6 +220,8 @@ def impossible_room(
     rule, more = None, ""
     if refused is not None:
         rule, why = refused.rule, "its own metadata and alignment leave no data in it, wherever it begins"
+        if rule == "altmap-exhausted":
+            why = "the page array of the whole sections that it touches does not fit into what it reserves for its own"
         if rule == "kmem-alignment":
             why = f"no whole memory block of {format_size(problem.rules.block)} is left in it behind its metadata"
     elif item.amount.kind == "rest":
