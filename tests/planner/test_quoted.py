@@ -126,3 +126,21 @@ def test_c47_no_target_node() -> None:
     plan = make_plan(machine("6.1", 4 * GIB, region="target_node=-1"), parse_intent("system-ram rest"))
     assert plan.impossible[0].rule == "kmem-node"
     assert plan.impossible[0].nearest == ("devdax rest",)
+
+
+def test_c41_and_c49_what_lies_at_the_addresses() -> None:
+    """cloud-hypervisor 8191 (pmem above what the kernel maps) and an EFI map that keeps the range: the kernel's words, and what goes."""
+    from sparsemem.machine.notation import parse_machine
+
+    place = "0x100000000000-0x1000ffffffff"
+    high = parse_machine(f"6.12; 1M-2G ram, {place} pmem; with physmem_end=0xb0000000000; nd_region {place} labels=1.2")
+    plan = make_plan(high, parse_intent("fsdax 1G"))
+    assert plan.impossible[0].rule == "addressable-range"
+    assert any("exceeds maximum addressable range" in line for line in plan.impossible[0].says)
+    assert plan.impossible[0].nearest == ("sector 1G",)
+    place = "0x100000000-0x1ffffffff"
+    taken = f"6.12; 1M-2G ram, 4G+4G pmem; nd_region {place} labels=1.2; request_mem_region 0x100000000-0x10fffffff"
+    plan = make_plan(parse_machine(taken), parse_intent("fsdax 1G"))
+    assert plan.impossible[0].rule == "resource-busy"
+    assert any("could not reserve region" in line for line in plan.impossible[0].says)
+    assert plan.impossible[0].nearest == ()

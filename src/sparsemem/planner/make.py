@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparsemem.planner.intent import Intent
@@ -134,6 +135,29 @@ def _balances(machine: Machine, spaces: list[Space], rules: Rules, rounding: dic
     )
 
 
+def _in_the_way(
+    machine: Machine, intent: Intent, refused: CommandRefusedError, ndctl: tuple[int, ...], *, nearest: bool
+) -> Impossible:
+    """The kernel refuses what the sizes would allow. Nearest are the other regions, and a mode without struct pages: played, too."""
+    assert refused.item is not None
+    item = intent.items[refused.item]
+    options = [
+        replace(item, where=(space.name,))
+        for space in find_spaces(machine.state, (), ndctl)
+        if space.name not in item.where
+    ]
+    options.append(replace(item, mode="sector", map=None, align=None, movable=True))
+    found = []
+    for each in options[:8] if nearest else ():
+        other = intent.with_item(refused.item, each)
+        if not make_plan(machine, other, ndctl=ndctl, nearest=False).impossible:
+            found.append(str(other))
+    return Impossible(
+        item=refused.item, what=str(item), why="the kernel refuses it there, for what else lies at these addresses or how it was built",
+        rule=refused.rule, says=(" ".join(refused.argv), *refused.words), nearest=tuple(found[:4]),
+    )  # fmt: skip
+
+
 def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,), nearest: bool = True) -> Plan:
     """Plan ``intent`` on ``machine``, which stays as it is. ``nearest``: look for intents that can be had where this one can not.
 
@@ -164,6 +188,8 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     try:
         _play(prover, question)
     except CommandRefusedError as refused:
+        if refused.item is not None:
+            return _nothing(machine, intent, question, [_in_the_way(machine, intent, refused, ndctl, nearest=nearest)])
         why = "what is there now does not let go; the words below say why"
         if refused.rule in ("isolation-failure", "unmovable-page"):
             why = (

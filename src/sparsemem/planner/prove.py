@@ -32,6 +32,15 @@ __all__ = ["CommandRefusedError", "PredictionError", "Prover", "block_words", "s
 
 _POLICY = "/sys/devices/system/memory/auto_online_blocks"
 _SHELL = ("sh", "-c")
+_IN_THE_WAY = (
+    ("could not reserve", "resource-busy"),
+    ("exceeds maximum addressable range", "addressable-range"),
+    ("Conflicting mapping", "conflicting-mapping"),
+    ("attempted on", "mixed-region"),
+    ("Memory debug options prevent", "page-map-debug"),
+)
+"""What the kernel says, and the rule, where it minds what else lies at a region's addresses, or how it was built: the search asks about
+neither."""
 
 
 class PredictionError(RuntimeError):
@@ -39,13 +48,28 @@ class PredictionError(RuntimeError):
 
 
 class CommandRefusedError(Exception):
-    """The machine as it is does not let a command through that makes room: its argv, and the words."""
+    """The machine as it is does not let a command through: its argv, and the words. ``item``: the one that it was to make, None where
+    it was to make room."""
 
-    def __init__(self, argv: tuple[str, ...], step: StepResult) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], step: StepResult, item: int | None = None, rule: str | None = None
+    ) -> None:
         super().__init__(shlex.join(argv))
         self.argv = argv
+        self.item = item
         self.words = tuple(line for line in (*step.stdout.splitlines(), *step.log_lines) if line.strip())
-        self.rule = step.refusal.rule if step.refusal is not None else None
+        self.rule = rule or (step.refusal.rule if step.refusal is not None else None)
+
+
+def _unforeseen(argv: tuple[str, ...], step: StepResult, item: int) -> Exception:
+    """A command was refused that the search had found good: for a reason that it does not look at, or by our fault."""
+    for line in step.log_lines:
+        rule = next((rule for words, rule in _IN_THE_WAY if words in line), None)
+        if rule is not None:
+            return CommandRefusedError(argv, step, item, rule)
+    return PredictionError(
+        f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
+    )
 
 
 def shell_text(argv: tuple[str, ...]) -> str:
@@ -195,9 +219,7 @@ class Prover:
         argv = self._argv(space, placement, item)
         step = self.play(argv)
         if step.exit_code:
-            raise PredictionError(
-                f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
-            )
+            raise _unforeseen(tuple(argv), step, placement.item)
         shown = json.loads(step.stdout[step.stdout.index("{") :])
         state, name = self.machine.state, str(shown["dev"])
         ndns = namespace_of(state, name)
@@ -259,9 +281,7 @@ class Prover:
         step = self.play(tuple(argv))
         new = {name for name, dev in state.dax.items() if isinstance(dev, DevDax) and dev.size} - before
         if step.exit_code or len(new) != 1:
-            raise PredictionError(
-                f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
-            )
+            raise _unforeseen(tuple(argv), step, placement.item)
         name = new.pop()
         self._add(
             tuple(argv), f"{name}: {size_word(placement.size)} of {space.name} at {placement.start:#x}.",
@@ -337,9 +357,7 @@ class Prover:
         )
         step = self.play(argv)
         if step.exit_code:
-            raise PredictionError(
-                f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
-            )
+            raise _unforeseen(tuple(argv), step, placement.item)
         got = dax_outcome(state, state.dax[device]) if ndns is None else outcome_of(state, ndns)
         self._compare(argv, placement, item, got, (placement.start, placement.start + placement.size))
         undo = (("daxctl", "reconfigure-device", "-m", "devdax", "-f", device),)
