@@ -85,12 +85,8 @@ def impossible_item(
             not nearest
         ):  # what is legal may not fit: then one of it, as much as there is, without the rest of the intent
             plain = replace(item, align=None, count=1)
-            alone = [
-                *forbidden.instead,
-                replace(item, count=1),
-                plain,
-                *(replace(each, amount=Amount("rest")) for each in (item, plain)),
-            ]
+            most = [replace(each, align=None, count=1, amount=Amount("rest")) for each in (*forbidden.instead, item)]
+            alone = [*forbidden.instead, replace(item, count=1), plain, replace(item, amount=Amount("rest")), *most]
             bases = [problem.intent, *(() if problem.intent.replace else _replacing(problem, forbidden.item))]
             nearest = _had((replace(base, items=(replace(each, count=1),)) for each in alone for base in bases), can)
     return Impossible(
@@ -141,8 +137,9 @@ def _refused(problem: Problem, want: Want) -> Refused | None:
     for index in want.spaces:
         space = problem.spaces[index]
         for start, end in space.gaps:
-            size = want.raw[index] if want.raw is not None else None
-            if size is None or size > end - start:
+            unit = problem.rules.unit(space, want.what)
+            size = want.raw[index] if want.raw is not None else (end - start) // unit * unit
+            if size > end - start or size < problem.rules.least(space, want.what):
                 continue
             got = problem.rules.outcome(space, want.what, start, size)
             if not isinstance(got, Refused):
@@ -220,6 +217,8 @@ def impossible_room(
     rule, more = None, ""
     if refused is not None:
         rule, why = refused.rule, "its own metadata and alignment leave no data in it, wherever it begins"
+        if rule == "region-align":
+            why = "ndctl wants namespaces to begin on 16 MiB, and its region does not (create-namespace --force passes over that)"
         if rule == "altmap-exhausted":
             why = "the page array of the whole sections that it touches does not fit into what it reserves for its own"
         if rule == "kmem-alignment":
