@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 import jsonschema
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,3 +131,14 @@ def test_undo_gives_the_space_back(words: list[str]) -> None:
             assert result.exit_code == 0, (argv, result.stdout, result.log_lines)
     assert free_bytes(other) == free_bytes(board)
     assert other.state.misc["auto_online"] == board.state.misc["auto_online"]
+
+
+@pytest.mark.parametrize("labels", ["", "blank", "1.1", "1.2"])
+@pytest.mark.parametrize("mode", ["sector", "sector rest sector=512", "fsdax", "devdax", "raw"])
+def test_whatever_the_labels(labels: str, mode: str) -> None:
+    """A BTT begins at 0 or at 4 KiB by the labels that there are, or are not: the prediction holds."""
+    for kernel, ndctl, ways in itertools.product(("5.3", "6.12"), ((62,), (76,)), (1, 6)):
+        board = machine(kernel, 768 * MIB, ways=ways, labels=labels)
+        words = mode if "rest" in mode else f"{mode} rest"
+        plan = make_plan(board, parse_intent(f"replace all, {words}"), ndctl=ndctl, nearest=False)
+        assert [each.raw for each in plan.namespaces] == [768 * MIB]

@@ -143,7 +143,7 @@ class Rules:
 
     def _sector(self, space: Space, item: Item, size: int) -> Outcome | Refused:
         sector = item.sector_size or 4096
-        second = space.labelled and not space.relabelled and btt_claim_class(self.state, space.name) == CCLASS_BTT2
+        second = not space.relabelled and btt_claim_class(self.state, space.name) == CCLASS_BTT2
         first = 0 if second else 4096  # the first info block lies behind 4 KiB in version 1.1
         arenas = create_arenas(size - first, sector)
         usable = sum(arena.external_nlba for arena in arenas) * btt_sector_size(sector)

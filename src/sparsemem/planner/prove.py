@@ -201,6 +201,8 @@ class Prover:
         argv = ["ndctl", "create-namespace"]
         argv += ["-r", space.name] if space.labelled else ["-f", "-e", space.replaced[0].name]
         argv += ["-m", mode]
+        if space.label_area and not space.labelled:
+            argv += ["--no-autolabel"]  # else labels appear where the intent did not ask for any
         if space.labelled:
             argv += ["-s", size_word(placement.size)]
         if item.map is not None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.kernel.refusal import Refusal, errno_name
-from sparsemem.play.setup import set_up
 from sparsemem.play.shell.run import Shell
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def play(
     scenario: Scenario, kernel: str | None = None, ndctl: tuple[int, ...] | None = None
 ) -> tuple[Player, list[StepResult]]:
     """Set the scenario's machine up and run its steps, for its own kernel and ndctl or for those given."""
+    from sparsemem.play.setup import set_up  # whoever has a machine needs none of it
+
     machine, dimms = set_up(scenario, kernel)
     player = Player(machine, dimms, ndctl=ndctl or scenario.ndctl)
     return player, [player.step(text, script) for text, script in scenario.steps]
