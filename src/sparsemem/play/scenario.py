@@ -34,8 +34,8 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PmemTable:
-    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised; its ``node``; ``addr`` (0: where
-    QEMU puts it)."""
+    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised; its ``node``;
+    ``addr`` (0: where QEMU puts it)."""
 
     size: int
     labels: bool

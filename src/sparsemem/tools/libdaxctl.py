@@ -278,9 +278,10 @@ class Memory:
             for name in self.ctx.names(_MEMORY)
             if re.fullmatch(r"memory\d+", name) and node in self.ctx.names(f"{_MEMORY}/{name}")
         ]
+        if daxctl_features(self.ctx.version).skips_memory_failure:
+            return found
         if tree.kernel is None:
-            there = not daxctl_features(self.ctx.version).skips_memory_failure
-            there = there and tree.exists(f"/sys/devices/system/node/{node}/memory_failure")
+            there = tree.exists(f"/sys/devices/system/node/{node}/memory_failure")
         else:
             there = stumbles_over_memory_failure(self.ctx.version, tree.kernel)
         return readdir_order([*found, "memory_failure"]) if there else found
