@@ -13,7 +13,7 @@ from bench import layouts, ops, pfn
 from bench.measure import Table, WrongAnswerError
 from bench.peers import compiler
 
-PARTS = ("pfn", "ops", "explore", "engine", "namespaces")
+PARTS = ("pfn", "ops", "explore", "engine", "namespaces", "plan")
 ASKED = ("lab",)
 """Parts that run only when they are named."""
 
@@ -66,6 +66,11 @@ def main() -> int:
 
             table.heading("Namespaces through the tools")
             namespaces.run(table, quick=quick)
+        if "plan" in parts:
+            from bench import plan
+
+            table.heading("Plans")
+            plan.run(table, quick=quick)
         if "lab" in parts:
             from bench import lab
 

@@ -23,6 +23,7 @@ _VERBS = {
     "fuzz": "Generated scenarios on both sides; differences are shrunk.",
     "kernels": "Real kernels for the lab: list, fetch, add, remove.",
     "machines": "The bundled machines to try things on.",
+    "plan": "From what you want of persistent memory to the commands.",
     "play": "Run a scenario on the model: each answer, log and change.",
     "shell": "A prompt on a running model: type, and see the sections change.",
     "verify": "Scenarios on the model and on real kernels, compared.",

@@ -109,13 +109,13 @@ def layout_machine(line: str, kernel: str | None) -> Machine:
     return parse_machine(line, kernel_override=override)
 
 
-def load(machine: str | None, sysroot: str | None, kernel: str | None) -> Loaded:
-    """Read MACHINE and build it on the model. Raises SparsememError."""
+def load(machine: str | None, sysroot: str | None, kernel: str | None, *, devices: bool = False) -> Loaded:
+    """Read MACHINE and build it on the model; ``devices``: with its labels and drivers, to go on from. Raises SparsememError."""
     if machine and is_layout(machine):
         return Loaded(layout_machine(machine, kernel))
     from sparsemem.machine.build import build
 
-    built = build(describe(machine, sysroot), kernel)
+    built = build(describe(machine, sysroot), kernel, devices=devices)
     return Loaded(built.machine, built)
 
 

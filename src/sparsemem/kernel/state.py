@@ -352,6 +352,27 @@ class State:
         table: dict[Any, Any] = getattr(self, name)
         return self._origin.get((id(table), key), table.get(key))
 
+    def copy(self) -> State:
+        """Another state that is the same and goes its own way; what can be undone here can be undone there."""
+        new = State(self.kernel)
+        moved: dict[int, dict[Any, Any]] = {id(self.once): new.once}
+        for name, table in self._names.values():
+            other = getattr(new, name)
+            if type(table) is dict:
+                other.update(table)
+            else:  # the indexes of these follow their writes
+                for key, value in table.items():
+                    other[key] = value
+            moved[id(table)] = other
+        new.once.update(self.once)
+        new.pgmap_starts[:] = self.pgmap_starts
+        new.lines[:] = self.lines
+        new.dirty.update(self.dirty)
+        new._journal[:] = [(moved[id(table)], key, old) for table, key, old in self._journal]
+        new._origin.update({(id(moved[table]), key): old for (table, key), old in self._origin.items()})
+        new._seen, new._boot = self._seen, self._boot
+        return new
+
     # -- what the kernel does besides writing tables
 
     def log(self, level: str, text: str, once: str | None = None) -> None:

@@ -84,6 +84,13 @@ class Machine:
         del self.state.lines[lines:]
         return self.history.pop()
 
+    def copy(self) -> Machine:
+        """Another machine that is the same and goes its own way."""
+        new = Machine.__new__(Machine)
+        new.kernel, new.layout, new.state = self.kernel, self.layout, self.state.copy()
+        new.history, new._marks = list(self.history), list(self._marks)
+        return new
+
     def snapshot(self) -> Snapshot:
         """The state as a value: hashable, comparable, and as large as what changed since boot."""
         return self.state.snapshot()

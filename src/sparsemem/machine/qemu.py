@@ -70,11 +70,13 @@ _KERNEL_IMAGE = Range(16 * MIB, 66 * MIB)
 
 
 class PmemDevice(NamedTuple):
-    """An NVDIMM of the scenario: bytes without the label area, whether it has one, and QEMU's node."""
+    """An NVDIMM of the scenario: bytes without the label area, whether it has one, QEMU's node, and ``addr=`` (0: where QEMU puts
+    it)."""
 
     size: int
     labels: bool = False
     node: int = 0
+    addr: int = 0
 
 
 class PmemRegion(NamedTuple):
@@ -197,19 +199,19 @@ def _firmware_map(layout: MemoryLayout, slots: int) -> list[E820Entry]:
 
 
 def _plugged(
-    devices: DeviceMemory, dimms: Sequence[tuple[int, int]], pmem: Sequence[PmemDevice]
+    devices: DeviceMemory, dimms: Sequence[tuple[int, int]], addrs: Sequence[int], pmem: Sequence[PmemDevice]
 ) -> tuple[DeviceMemory, list[MemoryDevice], list[MemoryDevice]]:
     cold: list[MemoryDevice] = []
     nvdimms: list[MemoryDevice] = []
     try:
         for index, (size, node) in enumerate(dimms):
-            devices, device = devices.plug(f"cold{index}", size, node=node)
+            devices, device = devices.plug(f"cold{index}", size, node=node, addr=addrs[index] if addrs else 0)
             cold.append(device)
         for index, entry in enumerate(pmem):
             label = LABEL_SIZE if entry.labels else 0
             devices, device = devices.plug(
-                f"nvdimm{index}", entry.size, node=entry.node, nvdimm=True, label=label, backend=f"mem{index}"
-            )
+                f"nvdimm{index}", entry.size, addr=entry.addr, node=entry.node, nvdimm=True, label=label, backend=f"mem{index}"
+            )  # fmt: skip
             nvdimms.append(device)
     except DimmRefusedError as refusal:
         raise _stopped(refusal.what) from None
@@ -245,9 +247,10 @@ def start(
     maxmem: int = DEFAULT_MAXMEM,
     dimms: Sequence[tuple[int, int]] = (),
     nodes: Sequence[int] = (),
+    addrs: Sequence[int] = (),
 ) -> Guest:
     """The guest that this machine table gives, for this kernel. ``dimms``: cold-plugged DIMMs, before the NVDIMMs, as size and
-    node; ``nodes``: memory of each node (none: one node has all).
+    node, ``addrs`` their ``addr=`` (0, or none at all: where QEMU puts them); ``nodes``: memory of each node (none: one node has all).
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """
@@ -257,7 +260,7 @@ def start(
     _check_kernel_fits(boot.entries)
     capacity = maxmem - _round_up(memory, 8 * KIB) if slots else 0
     board = DeviceMemory(layout.window, capacity, slots, nodes=max(len(nodes), 1))
-    devices, cold, nvdimms = _plugged(board, dimms, pmem)
+    devices, cold, nvdimms = _plugged(board, dimms, addrs, pmem)
     limit = boot.max_mem_size or layout.window.end
     taken = [d.range for d in cold if d.range.end <= limit and not (d.range.start | d.range.end) % _BLOCK_SIZE]
     iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel, taken)

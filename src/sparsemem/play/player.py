@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.kernel.refusal import Refusal, errno_name
-from sparsemem.play.setup import set_up
 from sparsemem.play.shell.run import Shell
 
 if TYPE_CHECKING:
@@ -77,15 +76,18 @@ class Player:
         """The shell that runs the steps."""
         return self._shell
 
-    def step(self, text: str, script: Script) -> StepResult:
-        """Run one step. Raises NotModelledError for what could not be known before: the machine is then as it was."""
+    def step(self, text: str, script: Script, *, tty: bool = True) -> StepResult:
+        """Run one step. ``tty``: its output goes to a terminal (tools print sizes in human units then).
+
+        Raises NotModelledError for what could not be known before: the machine is then as it was.
+        """
         state, shell = self.machine.state, self._shell
         lines = len(state.lines)
         if not self._keep:
             shell.fresh()
         mark = self.mark()
         try:
-            code, out = shell.run(script)
+            code, out = shell.run(script, tty=tty)
         except BaseException:
             self.back(mark)
             raise
@@ -98,6 +100,8 @@ def play(
     scenario: Scenario, kernel: str | None = None, ndctl: tuple[int, ...] | None = None
 ) -> tuple[Player, list[StepResult]]:
     """Set the scenario's machine up and run its steps, for its own kernel and ndctl or for those given."""
+    from sparsemem.play.setup import set_up  # whoever has a machine needs none of it
+
     machine, dimms = set_up(scenario, kernel)
     player = Player(machine, dimms, ndctl=ndctl or scenario.ndctl)
     return player, [player.step(text, script) for text, script in scenario.steps]

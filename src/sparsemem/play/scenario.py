@@ -34,20 +34,23 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PmemTable:
-    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised; its ``node``."""
+    """An NVDIMM: ``size`` in bytes without its label area; ``labels``: it has a label area, ``blank`` or initialised; its ``node``;
+    ``addr`` (0: where QEMU puts it)."""
 
     size: int
     labels: bool
     blank: bool = False
     node: int = 0
+    addr: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DimmTable:
-    """A DIMM of the command line: bytes, and its node."""
+    """A DIMM of the command line: bytes, its node, and ``addr`` (0: where QEMU puts it)."""
 
     size: int
     node: int = 0
+    addr: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,12 +124,12 @@ def _options(cmdline: str, kernel: Kernel, total: int, *, high: bool = False) ->
 
 
 def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmBoard]:
-    pmem = [PmemDevice(entry.size, entry.labels, entry.node) for entry in table.pmem]
+    pmem = [PmemDevice(entry.size, entry.labels, entry.node, entry.addr) for entry in table.pmem]
     dimms = [(entry.size, entry.node) for entry in table.dimms]
     try:
         guest = start(
             kernel, table.memory, table.cmdline, pmem,
-            slots=table.slots, maxmem=table.maxmem, dimms=dimms, nodes=table.nodes,
+            slots=table.slots, maxmem=table.maxmem, dimms=dimms, nodes=table.nodes, addrs=[entry.addr for entry in table.dimms],
         )  # fmt: skip
     except SparsememError as error:
         where = f"{name}: {error.where or '[machine]'}"

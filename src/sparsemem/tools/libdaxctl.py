@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparsemem.tools.result import Console
     from sparsemem.tools.tree import Tree
 
-__all__ = ["Context", "Device", "Memory", "Region"]
+__all__ = ["Context", "Device", "Memory", "Region", "stumbles_over_memory_failure"]
 
 _DEVICES = "/sys/bus/dax/devices"
 _DRIVERS = "/sys/bus/dax/drivers"
@@ -32,6 +32,11 @@ _NOT_OPENED = (2, 13, 21)
 _NAME = re.compile(r"dax(\d+)\.(\d+)")
 MODES = {"devdax": "device_dax", "system-ram": "kmem", "famfs": "fsdev_dax"}
 _ZONES = {"Movable": "online_movable", "Normal": "online"}
+
+
+def stumbles_over_memory_failure(version: tuple[int, ...], kernel: tuple[int, int]) -> bool:
+    """Does this daxctl take nodeN/memory_failure (Linux 6.3, 44b8f8bf2438; not modelled) for a memory block, and fail?"""
+    return kernel >= (6, 3) and not daxctl_features(version).skips_memory_failure
 
 
 @dataclass
@@ -275,8 +280,10 @@ class Memory:
         ]
         if daxctl_features(self.ctx.version).skips_memory_failure:
             return found
-        path = f"/sys/devices/system/node/{node}/memory_failure"  # not modelled; v6.3, 44b8f8bf2438
-        there = tree.exists(path) if tree.kernel is None else tree.kernel >= (6, 3)
+        if tree.kernel is None:
+            there = tree.exists(f"/sys/devices/system/node/{node}/memory_failure")
+        else:
+            there = stumbles_over_memory_failure(self.ctx.version, tree.kernel)
         return readdir_order([*found, "memory_failure"]) if there else found
 
     def _in_dev(self, name: str) -> int:

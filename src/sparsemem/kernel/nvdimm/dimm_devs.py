@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "dpa_align",
+    "free_extents",
     "label_id",
     "nd_pmem_available_dpa",
     "nd_pmem_max_contiguous_dpa",
@@ -108,6 +109,15 @@ def _gaps(dpa: tuple[Dpa, ...], align: int, mapping: Mapping) -> Iterator[tuple[
         end = (high + 1) // align * align - 1
         if start < end:
             yield start, end, before, after
+
+
+def free_extents(dpa: tuple[Dpa, ...], align: int, mapping: Mapping) -> list[tuple[int, int]]:
+    """What of a mapping can be given to a new namespace: DIMM bytes (start, inclusive end), in the order in which they are tried."""
+    first, last = mapping.start, mapping.start + mapping.size - 1
+    if not any(each.start <= last and first <= each.end for each in dpa):
+        end = first + mapping.size // align * align - 1
+        return [(first, end)] if first < end else []
+    return [(start, end) for start, end, _, _ in _gaps(dpa, align, mapping)]
 
 
 def _insert(dpa: tuple[Dpa, ...], *new: Dpa) -> tuple[Dpa, ...]:

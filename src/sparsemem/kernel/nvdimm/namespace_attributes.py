@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "alt_name_show",
     "alt_name_store",
+    "btt_claim_class",
     "dpa_extents_show",
     "force_raw_show",
     "force_raw_store",
@@ -215,7 +216,7 @@ def dpa_extents_show(state: State, name: str) -> str:
 # -- holder_class, force_raw
 
 
-def _btt_claim_class(state: State, region: str) -> int:
+def btt_claim_class(state: State, region: str) -> int:
     """Which version of BTT the region's labels call for; -6 where its DIMMs disagree."""
     kinds = set()
     for mapping in region_of(state, region).mappings:
@@ -245,7 +246,7 @@ def holder_class_store(state: State, name: str, text: str) -> None:
     classes = {"": CCLASS_NONE, "pfn": CCLASS_PFN, "dax": CCLASS_DAX}
     word = text.partition("\0")[0].removesuffix("\n")
     if word == "btt":
-        chosen = _btt_claim_class(state, ndns.region)
+        chosen = btt_claim_class(state, ndns.region)
         if chosen < 0:
             if not state.kernel.features.holder_class_hides_label_mismatch:
                 raise Refusal(6, "__holder_class_store", "label-set")

@@ -66,9 +66,9 @@ class Shell:
         self.code = 0
         self._err = Output()
 
-    def run(self, script: Script) -> tuple[int, str]:
-        """Exit code, and what a terminal shows."""
-        terminal = Output(tty=True)
+    def run(self, script: Script, *, tty: bool = True) -> tuple[int, str]:
+        """Exit code, and what a terminal (or, not ``tty``, a pipe) shows."""
+        terminal = Output(tty=tty)
         self.refusal, self.errno = None, None
         streams = Streams(Input(), terminal, terminal)
         try:

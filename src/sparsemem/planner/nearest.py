@@ -1,0 +1,246 @@
+"""What can be had where an intent can not: why not, in whose words, and the intents that come nearest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sparsemem.planner.intent import Amount, size_word
+from sparsemem.planner.plan import Impossible
+from sparsemem.planner.predict import Refused
+from sparsemem.planner.prove import Prover
+from sparsemem.planner.solve import Problem, solve
+from sparsemem.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sparsemem.machine.machine import Machine
+    from sparsemem.planner.intent import Intent, Item
+    from sparsemem.planner.solve import Want
+    from sparsemem.planner.wants import Forbidden
+
+__all__ = ["impossible_item", "impossible_room"]
+
+_MOST = 4
+
+
+def _had(intents: Iterator[Intent], can: Callable[[Intent], bool]) -> tuple[str, ...]:
+    """The first few that can be had, as text."""
+    found: list[str] = []
+    for intent in intents:
+        text = str(intent)
+        if text not in found and can(intent):
+            found.append(text)
+            if len(found) == _MOST:
+                break
+    return tuple(found)
+
+
+def _said(machine: Machine, problem: Problem, item: Item) -> tuple[str, ...]:
+    """What the tool and the kernel answer to somebody who tries it all the same."""
+    index = next(
+        (i for i, each in enumerate(problem.spaces) if not item.where or set(item.where) & set(each.places)), None
+    )
+    if index is None or problem.spaces[index].dax is not None:
+        return ()
+    space = problem.spaces[index]
+    argv = [
+        "ndctl",
+        "create-namespace",
+        *(["-r", space.name] if space.labelled else ["-f", "-e", f"namespace{space.name[6:]}.0"]),
+    ]
+    argv += ["-m", "devdax" if item.mode == "system-ram" else item.mode]
+    if item.amount.kind in ("raw", "usable"):
+        argv += ["-s", size_word(item.amount.size)]
+    if item.map is not None:
+        argv += ["-M", item.map]
+    if item.align is not None:
+        argv += ["-a", size_word(item.align)]
+    if item.sector_size is not None:
+        argv += ["-l", str(item.sector_size)]
+    player = Prover(machine, problem.ndctl, problem.rules)
+    for name in (each.name for each in space.replaced if space.labelled):
+        player.play(("ndctl", "destroy-namespace", "-f", name))
+    for _ in range(min(item.count, 8)):
+        step = player.play(tuple(argv))
+        if step.exit_code:
+            words = [" ".join(argv), *(line.strip() for line in step.stdout.splitlines()), *step.log_lines]
+            return tuple(word for word in words if word)
+    return ()
+
+
+def impossible_item(
+    problem: Problem, forbidden: Forbidden, machine: Machine, can: Callable[[Intent], bool] | None
+) -> Impossible:
+    """An item that no region can have, whatever else there is."""
+    item = problem.intent.items[forbidden.item]
+    nearest: tuple[str, ...] = ()
+    if can is not None:
+        options = [problem.intent.with_item(forbidden.item, each) for each in forbidden.instead]
+        nearest = _had(iter(options), can)
+        if not nearest and not problem.intent.replace:
+            nearest = _had(iter(_replacing(problem, forbidden.item)), can)
+        if (
+            not nearest
+        ):  # what is legal may not fit: then one of it, as much as there is, without the rest of the intent
+            plain = replace(item, align=None, count=1)
+            most = [replace(each, align=None, count=1, amount=Amount("rest")) for each in (*forbidden.instead, item)]
+            alone = [*forbidden.instead, replace(item, count=1), plain, replace(item, amount=Amount("rest")), *most]
+            bases = [problem.intent, *(() if problem.intent.replace else _replacing(problem, forbidden.item))]
+            nearest = _had((replace(base, items=(replace(each, count=1),)) for each in alone for base in bases), can)
+    return Impossible(
+        item=forbidden.item, what=forbidden.what, why=forbidden.why, rule=forbidden.rule,
+        says=_said(machine, problem, item) if forbidden.rule not in ("kmem", "kmem-node") else (), nearest=nearest,
+    )  # fmt: skip
+
+
+def _replacing(problem: Problem, number: int) -> list[Intent]:
+    """The same intent with room made for the item: one kept device, or all."""
+    intent, item = problem.intent, problem.intent.items[number]
+    spaces = [space for space in problem.spaces if not item.where or set(item.where) & set(space.places)]
+    names = [name for space in spaces for name in space.device_names]
+    if not names:
+        return []
+    return [replace(intent, replace=(*intent.replace, name)) for name in names[:8]] + [
+        replace(intent, replace=("all",))
+    ]
+
+
+def _blocked(problem: Problem) -> Want:
+    """The first item, in the order of the intent, with which there is no arrangement any more."""
+    for count in range(1, len(problem.wants) + 1):
+        some = Problem(problem.rules, problem.intent, problem.spaces, problem.wants[:count], problem.ndctl)
+        if solve(some)[0] is None:
+            return problem.wants[count - 1]
+    return problem.wants[-1]
+
+
+def _room_for(problem: Problem, want: Want) -> tuple[int, int]:
+    """(largest free extent, free bytes) in the regions of an item when the items before it have their place."""
+    before = [each for each in problem.wants if each.item < want.item and not each.is_rest]
+    some = Problem(problem.rules, problem.intent, problem.spaces, before, problem.ndctl)
+    found, _ = solve(some) if before else (None, None)
+    rooms = [some.room(index) for index in range(len(problem.spaces))]
+    wants = {each.item: each for each in before}
+    for each in found.placements if found is not None else ():
+        done = some.place(wants[each.item], each.space, rooms[each.space], each.size)
+        if done is not None:
+            rooms[each.space] = done[1]
+    sizes = [end - start for index in want.spaces for start, end in rooms[index].gaps]
+    return max(sizes, default=0), sum(sizes)
+
+
+def _refused(problem: Problem, want: Want) -> Refused | None:
+    """Is it refused wherever it begins, as one that its own metadata fill up?"""
+    refused = None
+    for index in want.spaces:
+        space = problem.spaces[index]
+        for start, end in space.gaps:
+            unit = problem.rules.unit(space, want.what)
+            size = want.raw[index] if want.raw is not None else (end - start) // unit * unit
+            if size > end - start or size < problem.rules.least(space, want.what):
+                continue
+            got = problem.rules.outcome(space, want.what, start, size)
+            if not isinstance(got, Refused):
+                return None
+            refused = got
+    return refused
+
+
+def _sizes(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+    """The same item smaller, as large as it can be; then larger."""
+    item, intent = want.what, problem.intent
+    kind = "usable" if item.amount.kind == "usable" else "raw"
+    space = problem.spaces[want.spaces[0]]
+    unit = problem.rules.align(space, item) if kind == "usable" else problem.rules.unit(space, item)
+    given = item.amount.size if want.raw is None else want.raw[want.spaces[0]]
+
+    def sized(size: int) -> Intent:
+        return intent.with_item(want.item, replace(item, amount=Amount(kind, size)))
+
+    low, high = 0, given // unit + 1  # the largest that can be had lies between, as if there were one border
+    while high - low > 1:
+        middle = (low + high) // 2
+        if can(sized(middle * unit)):
+            low = middle
+        else:
+            high = middle
+    if low:
+        yield sized(low * unit)
+    if kind == "raw":
+        grain = problem.rules.grain(space, item)
+        for times in (0, 1, 2, 4):
+            yield sized((given // grain + times) * grain)
+
+
+def _fewer(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+    low, high = 0, want.what.count
+    while high - low > 1:
+        middle = (low + high) // 2
+        if can(problem.intent.with_item(want.item, replace(want.what, count=middle))):
+            low = middle
+        else:
+            high = middle
+    if low:
+        yield problem.intent.with_item(want.item, replace(want.what, count=low))
+
+
+def _options(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+    intent, item = problem.intent, want.what
+    if item.where:
+        yield intent.with_item(want.item, replace(item, where=()))
+    if item.map is None and item.mode in ("fsdax", "devdax", "system-ram") and item.amount.kind == "usable":
+        yield intent.with_item(want.item, replace(item, map="mem"))
+    if item.amount.kind != "rest":
+        yield from _sizes(problem, want, can)
+        if item.count > 1:
+            yield from _fewer(problem, want, can)
+        if not any(each.is_rest for each in problem.wants):
+            yield intent.with_item(want.item, replace(item, amount=Amount("rest"), count=1))
+    elif item.count > 1:
+        yield from _fewer(problem, want, can)
+    yield from _replacing(problem, want.item)
+    if len(intent.items) > 1:
+        yield intent.with_item(want.item, None)
+
+
+def impossible_room(
+    problem: Problem, blocked: Want | None, machine: Machine, can: Callable[[Intent], bool] | None
+) -> Impossible:
+    """Every item is legal, and there is no arrangement of them all."""
+    want = blocked or _blocked(problem)
+    item = want.what
+    largest, total = _room_for(problem, want)
+    names = ", ".join(problem.spaces[index].name for index in want.spaces)
+    refused = _refused(problem, want)
+    rule, more = None, ""
+    if refused is not None:
+        rule, why = refused.rule, "its own metadata and alignment leave no data in it, wherever it begins"
+        if rule == "region-align":
+            why = "ndctl wants namespaces to begin on 16 MiB, and its region does not (create-namespace --force passes over that)"
+        if rule == "altmap-exhausted":
+            why = "the page array of the whole sections that it touches does not fit into what it reserves for its own"
+        if rule == "kmem-alignment":
+            why = f"no whole memory block of {format_size(problem.rules.block)} is left in it behind its metadata"
+    elif item.amount.kind == "rest":
+        rule = "kmem-alignment" if item.mode == "system-ram" and largest else "namespace-space"
+        why = f"{format_size(total)} are left in {names}"
+        if item.mode == "system-ram" and largest:
+            more = f", and no whole memory block of {format_size(problem.rules.block)} behind the metadata"
+    else:
+        rule = "namespace-space"
+        size = item.amount.size if want.raw is None else want.raw[want.spaces[0]]
+        what = "usable " if item.amount.kind == "usable" else ""
+        why = f"{item.count} x {what}{format_size(size)}" if item.count > 1 else f"{what}{format_size(size)}"
+        why += f", and {names} {'has' if len(want.spaces) == 1 else 'have'} {format_size(total)} free, {format_size(largest)} in one piece"
+        if problem.whole_sections and size <= largest:
+            rule = "conflicting-mapping"
+            more = f"; this kernel maps whole sections of {format_size(problem.rules.section)}, and no two mappings can share one"
+        full = [problem.spaces[index] for index in want.spaces if problem.spaces[index].slots is not None]
+        if full and all(space.slots == 0 for space in full):
+            rule, more = "label-slots", "; the label area has no free slot"
+    nearest = _had(_options(problem, want, can), can) if can is not None else ()
+    return Impossible(
+        item=want.item, what=str(item), why=why + more, rule=rule, says=_said(machine, problem, item), nearest=nearest
+    )

@@ -1,0 +1,86 @@
+"""``sparsemem plan`` from the command line: what it takes for a machine and an intent, its forms, its exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sparsemem.cli.app import app, run
+from tests.planner.machines import GIB, line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOARD = line("6.1", 2 * GIB)
+
+
+def _plan(*words: str) -> Result:
+    return CliRunner().invoke(app, ["plan", *words], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((BOARD, "fsdax 1G"), 0),
+        ((BOARD, "fsdax 3G"), 13),
+        (("examples/sub_section.toml", "fsdax 64M"), 0),
+        (("example:memmap-guest", "replace namespace0.0, fsdax rest"), 0),
+        (("--vm", "ram 4G, pmem 1G"), 0),
+        (("--vm", "ram 4G, dimm 100M"), 13),
+        (("--vm", "ram 4G, pmem 1G", "2 x fsdax rest"), 0),
+        (("--vm", "ram 4G", BOARD, "fsdax 1G"), 2),
+        ((BOARD, BOARD, "fsdax 1G"), 2),
+        ((), 2),
+        ((BOARD, "fsdax"), 3),
+        ((BOARD, "fsdax 1G on region7"), 3),
+        ((BOARD, "replace namespace0.0, fsdax 1G"), 3),
+        (("--vm", "disk 1G"), 3),
+        (("--intent", "none.toml"), 4),
+        ((BOARD, "fsdax 1G", "--ndctl-version", "50"), 6),
+    ],
+)
+def test_exit_codes(words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", *words]) == code
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert bool(said.out) == (code in (0, 13))
+    if code not in (0, 13):
+        assert said.err.startswith("sparsemem: error:")
+        assert len(said.err.splitlines()) <= 2
+
+
+def test_an_intent_from_a_file_is_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "intent.toml"
+    file.write_text('[[item]]\nmode = "fsdax"\nsize = "1G"\nname = "db"\n')
+    words = json.loads(_plan(BOARD, "fsdax 1G name=db", "--json").stdout)
+    assert json.loads(_plan(BOARD, "--intent", str(file), "--json").stdout) == words
+    assert words["commands"][0]["argv"] == [
+        "ndctl",
+        "create-namespace",
+        "-r",
+        "region0",
+        "-m",
+        "fsdax",
+        "-s",
+        "1G",
+        "-n",
+        "db",
+    ]
+    assert words["commands"][0]["expect"][0]["shows"]["size"] == words["namespaces"][0]["usable_size"]
+
+
+def test_another_kernel_and_release() -> None:
+    old = _plan(BOARD, "2 x fsdax 64M", "--kernel", "5.2", "--ndctl-version", "67", "--json")
+    assert old.return_value == 13
+    assert json.loads(old.stdout)["kernel"] == "5.2"
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_line_is_too_wide(width: int) -> None:
+    shown = _plan(BOARD, "fsdax usable 500M name=db, system-ram rest", "--width", str(width)).stdout
+    assert all(len(each) <= width for each in shown.splitlines())
+    assert "before" in shown
+    assert "after" in shown

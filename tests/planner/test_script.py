@@ -1,0 +1,94 @@
+"""The shell script, run by a real sh with an ndctl and a daxctl that are the model: it ends as planned, and stops where it is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sparsemem.machine.notation import format_machine, parse_machine
+from sparsemem.planner import make_plan, parse_intent, to_script
+from tests.planner.machines import GIB, line, machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TOOL = """\
+#!{python}
+import os, sys
+from pathlib import Path
+from sparsemem.machine.notation import format_machine, parse_machine
+from sparsemem.tools import daxctl, ndctl
+from sparsemem.tools.result import Console
+from sparsemem.tools.tree import MachineTree
+
+state = Path(os.environ["MACHINE"])
+board = parse_machine(state.read_text())
+tool = {{"ndctl": ndctl, "daxctl": daxctl}}["{tool}"]
+done = tool.main(MachineTree(board), sys.argv[1:], Console(tty=False))
+state.write_text(format_machine(board))
+sys.stdout.write(done.stdout)
+sys.stderr.write(done.stderr)
+sys.exit(done.exit_code)
+"""
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Path:
+    """A directory with the tools, and no root needed."""
+    for tool in ("ndctl", "daxctl"):
+        file = tmp_path / tool
+        file.write_text(_TOOL.format(python=sys.executable, tool=tool))
+        file.chmod(0o755)
+    (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
+    (tmp_path / "id").chmod(0o755)
+    return tmp_path
+
+
+def _run(guest: Path, board: str, script: str) -> subprocess.CompletedProcess[str]:
+    (guest / "machine").write_text(board)
+    (guest / "plan.sh").write_text(script)
+    sh = shutil.which("sh")
+    assert sh is not None
+    environment = os.environ | {"PATH": f"{guest}:{os.environ['PATH']}", "MACHINE": str(guest / "machine")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    return subprocess.run(
+        [sh, str(guest / "plan.sh")], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+
+
+def test_it_does_what_was_planned(guest: Path) -> None:
+    start = line("6.1", 2 * GIB, options="auto_online=offline")
+    plan = make_plan(parse_machine(start), parse_intent("fsdax 512M name='my data', system-ram 512M"))
+    done = _run(guest, start, to_script(plan))
+    assert done.returncode == 0, done.stderr
+    after = parse_machine((guest / "machine").read_text())
+    assert {k: v for k, v in after.state.dax.items() if k.startswith("dax0")} == {
+        k: v for k, v in plan.after.state.dax.items() if k.startswith("dax0")
+    }
+    assert after.state.iomem == plan.after.state.iomem
+
+
+def test_it_stops_where_the_machine_is_another(guest: Path) -> None:
+    plan = make_plan(machine("6.1", 2 * GIB), parse_intent("2 x fsdax 512M"))
+    other = line("6.1", 2 * GIB, start=5 * GIB)
+    taken = parse_machine(other)
+    from sparsemem.tools import ndctl
+    from sparsemem.tools.tree import MachineTree
+
+    assert ndctl.main(MachineTree(taken), ["create-namespace", "-s", "16M"]).exit_code == 0
+    done = _run(guest, format_machine(taken), to_script(plan))
+    assert done.returncode == 1
+    assert "namespace0.0: size is 14680064, not 526385152: stopped" in done.stderr
+
+
+def test_what_can_not_be_had_is_no_script(guest: Path) -> None:
+    board = line("6.1", 2 * GIB)
+    done = _run(guest, board, to_script(make_plan(parse_machine(board), parse_intent("fsdax 3G"))))
+    assert done.returncode == 1
+    assert "can not be had: fsdax 3G" in done.stderr
+    assert (guest / "machine").read_text() == board
