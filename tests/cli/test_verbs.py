@@ -64,7 +64,7 @@ def test_what_goes_wrong_is_one_error_with_an_exit_code(argv: list[str], code: i
 
 
 def test_help_teaches_by_example_at_80_columns() -> None:
-    for verb in ([], ["doctor"], ["draw"], ["play"], ["explain"], ["capture"], ["machines"]):
+    for verb in ([], ["doctor"], ["draw"], ["play"], ["explain"], ["capture"], ["machines"], ["diff"]):
         done = sparsemem(*verb, "--help")
         assert done.returncode == 0
         assert "sparsemem" in done.stdout
@@ -159,7 +159,7 @@ def test_python_m_and_the_public_names() -> None:
     assert sparsemem("--version").stdout.startswith("sparsemem ")
 
 
-@pytest.mark.parametrize("verb", ["capture", "doctor", "draw", "explain", "machines", "play", "shell"])
+@pytest.mark.parametrize("verb", ["capture", "diff", "doctor", "draw", "explain", "machines", "play", "shell"])
 def test_help_teaches_by_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([verb, "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -17,6 +17,7 @@ _LONGEST = 400
 
 _VERBS = {
     "capture": "Save a machine as a tarball that every verb can read.",
+    "diff": "How two machines differ, or one before and after.",
     "doctor": "Findings about a machine: this one, a captured one, a layout.",
     "draw": "The picture: sections and sub-sections, and who owns each.",
     "explain": "A dmesg line, a finding or a topic in plain words.",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
 
 __all__ = [
-    "Loaded", "colour", "describe", "echo_json", "is_layout", "layout_machine", "load", "machine_options", "width",
+    "Loaded", "colour", "complete_machine", "describe", "echo_json", "is_layout", "layout_machine", "load", "machine_options", "width",
 ]  # fmt: skip
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -36,7 +36,8 @@ class Loaded:
     built: Built | None = None
 
 
-def _complete_machine(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_machine(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """MACHINE for a shell: the bundled ones, and files."""
     from click.shell_completion import CompletionItem
 
     from sparsemem import fixtures
@@ -66,7 +67,7 @@ def machine_options(command: _F) -> _F:
     command = click.option(
         "--sysroot", metavar="DIR", help="Read the machine under this directory or in this tarball."
     )(command)
-    return click.argument("machine", required=False, shell_complete=_complete_machine)(command)
+    return click.argument("machine", required=False, shell_complete=complete_machine)(command)
 
 
 def _source(machine: str | None, sysroot: str | None) -> str:

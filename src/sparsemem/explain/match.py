@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sparsemem.explain.records import Message, Wording
 
-__all__ = ["Hit", "match_line"]
+__all__ = ["Hit", "fixed_words", "match_line"]
 
 _DEVICE = re.compile(
     r"\b((?:namespace|pfn|dax|btt)\d{1,6}\.\d{1,6}|(?:region|pmem|mapping_region)\d{1,6}|PNP0C80:[0-9a-fA-F]{2})\b"
@@ -56,6 +56,12 @@ def match_line(line: str) -> Hit | None:
         if score > 0 and (best is None or score > best[0]):
             best = score, _hit(message, wording, line, found)
     return best[1] if best else None
+
+
+@cache
+def fixed_words() -> tuple[str, ...]:
+    """Words of which every known message holds at least one: a quick test before the long one."""
+    return tuple(sorted({core for _, _, core in _candidates()}))
 
 
 @cache

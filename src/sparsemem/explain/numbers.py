@@ -11,7 +11,7 @@ from sparsemem.units import MIB, format_size
 if TYPE_CHECKING:
     from sparsemem.spec.kernel import Kernel
 
-__all__ = ["Frame", "Number", "decode"]
+__all__ = ["Frame", "Number", "decode", "span_of"]
 
 _SECTION, _SUBSECTION, _PAGE = 128 * MIB, 2 * MIB, 4096
 _LIMIT = 1 << 64
@@ -62,7 +62,7 @@ class Frame:
 def decode(values: dict[str, int], units: tuple[str, ...], frame: Frame, *, trims: bool = False) -> tuple[Number, ...]:
     """Facts about one line's numbers; ``values`` by the field names of ``Message``. Nonsense gives no facts."""
     facts: list[Number] = []
-    span = _range_of(values, frame)
+    span = span_of(values, frame)
     if span is not None:
         facts.append(Number("range", f"{format_range(span)}, {_exact(span.size)}", format_range(span)))
         if "start_pfn" in values:
@@ -104,7 +104,8 @@ def _against(span: Range, units: tuple[str, ...], values: dict[str, int], frame:
     return facts
 
 
-def _range_of(values: dict[str, int], frame: Frame) -> Range | None:
+def span_of(values: dict[str, int], frame: Frame) -> Range | None:
+    """The bytes that a line is about; None where it names no range, or nonsense."""
     start, end = values.get("start"), None
     if start is not None:
         end = values["last"] + 1 if "last" in values else start + values["size"] if "size" in values else None

@@ -20,7 +20,7 @@ from sparsemem.readers.tarball import MAX_UNPACKED, is_tar, open_tar, unpack
 from sparsemem.readers.text import is_binary
 from sparsemem.readers.trees import DirectorySource
 
-__all__ = ["open_source", "read_bytes", "read_machine", "read_text"]
+__all__ = ["open_source", "read_bytes", "read_log", "read_machine", "read_text"]
 
 WHAT = "give a directory or tarball of a machine, an iomem text, a boot log, or the JSON of ndctl, daxctl or lsmem"
 
@@ -41,6 +41,21 @@ def read_machine(path_or_source: str | os.PathLike[str] | Source = "/") -> Machi
         return read_bytes(_limited(sys.stdin.buffer), "standard input")
     opened = _open(path)
     return read_source(opened) if isinstance(opened, Source) else read_bytes(opened, path)
+
+
+def read_log(path: str) -> str:
+    """The text of a log, perhaps compressed; ``-`` is standard input. Raises UnreadableError or InputError for what is none."""
+    opened = _limited(sys.stdin.buffer) if path in ("-", "/dev/stdin") else _open(path)
+    if isinstance(opened, Source):
+        raise InputError(
+            "a directory, where a log was asked for", where=path, remedy="name the file, for example var/log/dmesg"
+        )
+    plain, trouble = unpack(opened)
+    if is_tar(plain) or is_binary(plain):
+        raise InputError("binary data that is no log", where=path, remedy="give the output of dmesg or journalctl -k")
+    if not plain.strip():
+        raise InputError("the file is empty" if not trouble else f"the file {trouble}", where=path)
+    return plain.decode("utf-8", "replace").replace("\r\r\n", "\n").replace("\r\n", "\n")
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:

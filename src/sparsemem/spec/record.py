@@ -49,6 +49,12 @@ class Era(NamedTuple):
         taken = self.backports.get(f"{version.major}.{version.minor}") if self.backports else None
         return taken is not None and version >= KernelVersion.merged_in(taken)
 
+    def backport_of(self, version: KernelVersion, arch: str) -> str | None:
+        """The stable release by which this kernel has the change; None where it has it from mainline, or not at all."""
+        if self.since is None or not self.reached_by(version, arch) or version >= KernelVersion.merged_in(self.since):
+            return None
+        return (self.backports or {}).get(f"{version.major}.{version.minor}")
+
 
 class Record(NamedTuple):
     """The history of one feature: its values era by era, a sentence about it, and its number among the known bugs."""
