@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sparsemem.kernel.state import LogLine
-from sparsemem.lab.compare import Uuids, compare_answers, compare_observations, errno_of, masked_log
+from sparsemem.lab.compare import compare_answers, compare_observations, errno_of
 from sparsemem.lab.conversation import GuestAnswer
+from sparsemem.lab.masks import Uuids, masked_log
 from sparsemem.lab.observe import Block, Observation, Section, Valid, Zone, of_guest, of_model, parse_zones
 from sparsemem.play import parse_scenario
 from sparsemem.play.player import Player, StepResult

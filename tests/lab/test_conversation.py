@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sparsemem.lab.conversation import Conversation, GuestAnswer, clean_log
+from sparsemem.lab.conversation import Conversation, GuestAnswer
 from sparsemem.lab.errors import GuestLostError, LabError
+from sparsemem.lab.masks import clean_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

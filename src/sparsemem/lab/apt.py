@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.lab.cache import cache_dir, free_space, locked
-from sparsemem.lab.errors import LabError
+from sparsemem.lab.errors import GoneError, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +74,7 @@ def _run(
     if child.returncode:
         words = [line for line in (texts[1] or texts[0]).splitlines() if line.startswith(("E:", "Err:"))]
         gone = any("404" in word for word in words)
-        raise LabError(
+        raise (GoneError if gone else LabError)(
             f"{what} failed", why="; ".join(words[:3]) or f"{argv[0]}: exit {child.returncode}",
             remedy="the mirror has it no more: read the index again with kernels fetch --renew" if gone
             else "try again: what was fetched is kept",

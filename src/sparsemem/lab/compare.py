@@ -8,29 +8,17 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.kernel.refusal import errno_name
+from sparsemem.lab.masks import Uuids, masked_log, masked_text
 from sparsemem.lab.observe import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from sparsemem.lab.guest import GuestAnswer
     from sparsemem.play.player import StepResult
 
-__all__ = [
-    "NUMBERS",
-    "Difference",
-    "Uuids",
-    "compare_answers",
-    "compare_observations",
-    "errno_of",
-    "masked_log",
-    "masked_text",
-]
+__all__ = ["NUMBERS", "Difference", "compare_answers", "compare_observations", "errno_of"]
 
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b")
-_CLOCK = re.compile(
-    r"(clocksource|tsc|sched_clock): |TSC found unstable|(hrtimer|perf): interrupt took|workqueue: \S+ hogged CPU|sched: DL replenish"
-)
 NUMBERS = "the devices of a region are probed in parallel: which of them gets which number is the guest's luck"
 _PARALLEL = "the devices of a region are probed in parallel: the order of their lines is the guest's luck"
 _ERRNOS = {os.strerror(number): errno_name(number) for number in range(1, 132)}
@@ -48,34 +36,6 @@ class Difference(NamedTuple):
     kernel: str
     model: str
     excuse: str = ""
-
-
-class Uuids:
-    """Numbers uuids in the order in which one side shows them: the two sides draw different ones. Those that the steps give stay."""
-
-    def __init__(self, keep: str = "") -> None:
-        self._known: dict[str, str] = {}
-        self._keep = {each.lower() for each in _UUID.findall(keep)}
-
-    def mask(self, text: str) -> str:
-        """The text with its uuids numbered."""
-        return _UUID.sub(self._number, text)
-
-    def _number(self, match: re.Match[str]) -> str:
-        uuid = match[0].lower()
-        if uuid in self._keep or not uuid.strip("0-"):
-            return match[0]
-        return self._known.setdefault(uuid, f"00000000-0000-4000-8000-{len(self._known) + 1:012}")
-
-
-def masked_log(lines: Sequence[str]) -> list[str]:
-    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator."""
-    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in lines if not _CLOCK.match(line)]
-
-
-def masked_text(text: str) -> str:
-    """Output without device numbers, which follow from the order in which modules were loaded."""
-    return re.sub(r"\b(dev=|MAJOR=)2[345]\d\b", r"\1NNN", text)
 
 
 def errno_of(text: str) -> str | None:
@@ -100,7 +60,10 @@ def compare_answers(
     errno = errno_of(guest.stdout)
     if errno is not None and model.errno is not None and errno_of(model.stdout) is not None:
         yield from differ("errno", errno, model.errno)
-    yield from differ("output", masked_text(uuids[0].mask(guest.stdout)), masked_text(uuids[1].mask(model.stdout)))
+    outputs = (
+        masked_text(uuids[side].mask(text), model.command) for side, text in ((0, guest.stdout), (1, model.stdout))
+    )
+    yield from differ("output", *outputs)
     kernel_log, our_log = (
         uuids[side].mask("\n".join(masked_log(lines))) for side, lines in ((0, guest.log), (1, model.log_lines))
     )

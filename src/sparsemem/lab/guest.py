@@ -46,7 +46,7 @@ class Guest:
         connected = socket.socket(socket.AF_UNIX)
         self._talk = Conversation(connected, self)
         try:
-            connected.connect(self.qemu.socket("agent"))
+            self.qemu.connect(connected, "agent")
             self._talk.until(b"<<ready>>", boot_timeout)
             self.boot_log = self.run("true").log
         except BaseException:

@@ -19,6 +19,7 @@ from sparsemem.machine.qemu import LABEL_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from socket import socket as Socket  # noqa: N812  (a method here is called socket)
 
     from sparsemem.play.scenario import MachineTable
 
@@ -168,6 +169,20 @@ class Qemu:
                 raise GuestLostError("QEMU opened no socket", self.console())
             time.sleep(0.01)
         return str(path)
+
+    def connect(self, client: Socket, name: str, seconds: float = 15.0) -> None:
+        """Connect to a socket; QEMU makes its file a moment before it listens. Raises RefusedByQemuError, GuestLostError."""
+        path, end = self.socket(name, seconds), time.monotonic() + seconds
+        while True:
+            try:
+                client.connect(path)
+            except OSError as error:
+                self.alive()
+                if time.monotonic() > end:
+                    raise GuestLostError(f"QEMU does not listen: {error.strerror}", self.console()) from None
+                time.sleep(0.01)
+            else:
+                return
 
     def alive(self) -> None:
         """Raises RefusedByQemuError or GuestLostError where the process has ended."""

@@ -117,7 +117,9 @@ def _summary(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> Iterator[
     if steps:
         yield f"{steps} steps compared in {seconds:.0f} s ({steps * 60 / max(seconds, 0.001):.0f} a minute)"
     for bench in benches:
-        how = "with its section table" if bench.sections and bench.image.vmlinux else "without its section table"
+        how = f"its section table read by {bench.reading}" if bench.reads else "without its section table"
+        if bench.sections and bench.reading and not bench.reads:
+            how += f": {bench.reading}"
         line = f"kernel {bench.image.name}: {bench.image.release}, {bench.accel.upper()}, {how}"
         if bench.boots:
             line += f"; {bench.boots} boots of {bench.boot_seconds / bench.boots:.1f} s"
@@ -137,7 +139,8 @@ def to_json(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> dict[str, 
                 "version": bench.image.version,
                 "package": bench.image.package,
                 "accelerator": bench.accel,
-                "sections": bool(bench.sections and bench.image.vmlinux),
+                "sections": bench.reads,
+                "reading": bench.reading,
                 "boots": bench.boots,
                 "lost_boots": bench.lost_boots,
                 "boot_seconds": round(bench.boot_seconds, 2),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import NotModelledError, SparsememError
-from sparsemem.lab.compare import NUMBERS, Difference, Uuids, compare_answers, compare_observations
+from sparsemem.lab.compare import NUMBERS, Difference, compare_answers, compare_observations
 from sparsemem.lab.errors import GuestLostError, RefusedByQemuError
+from sparsemem.lab.masks import Uuids
 from sparsemem.lab.observe import Observation, of_guest, of_model
 from sparsemem.lab.transcript import Recorder, refused_document
 from sparsemem.play.player import Player
