@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.kernel.refusal import errno_name
+from sparsemem.lab.luck import same_but_for_numbers, same_but_for_order
 from sparsemem.lab.masks import Uuids, masked_log, masked_text
 from sparsemem.lab.observe import Observation
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NUMBERS", "Difference", "compare_answers", "compare_observations", "errno_of"]
 
-NUMBERS = "the devices of a region are probed in parallel: which of them gets which number is the guest's luck"
-_PARALLEL = "the devices of a region are probed in parallel: the order of their lines is the guest's luck"
+NUMBERS = "a region's namespaces are probed by workers of their own: which of their devices gets which number is the guest's luck"
+_PARALLEL = "a region's namespaces are probed by workers of their own: whose lines come first is the guest's luck"
 _ERRNOS = {os.strerror(number): errno_name(number) for number in range(1, 132)}
 
 
@@ -67,26 +67,27 @@ def compare_answers(
     kernel_log, our_log = (
         uuids[side].mask("\n".join(masked_log(lines))) for side, lines in ((0, guest.log), (1, model.log_lines))
     )
-    parallel = "enable-region" in model.command and sorted(kernel_log.split("\n")) == sorted(our_log.split("\n"))
     for each in differ("log", kernel_log, our_log):
-        yield each._replace(excuse=_PARALLEL) if parallel else each
+        luck = same_but_for_order(model.command, kernel_log.split("\n"), our_log.split("\n"))
+        yield each._replace(excuse=_PARALLEL) if luck else each
 
 
 def compare_observations(
     step: int, command: str, guest: Observation, model: Observation, uuids: tuple[Uuids, Uuids]
 ) -> Iterator[Difference]:
     """What both sides show after a step: only the lines that differ are kept."""
+    numbered = [
+        [uuids[side].mask("\n".join(seen.iomem)), uuids[side].mask(seen.ndctl), uuids[side].mask(seen.daxctl)]
+        for side, seen in ((0, guest), (1, model))
+    ]
+    luck = numbered[0] != numbered[1] and same_but_for_numbers(command, *numbered)
     for name in Observation._fields:
         ours, theirs = _lines(getattr(model, name), uuids[1]), _lines(getattr(guest, name), uuids[0])
         if getattr(guest, name) is None or ours == theirs:
             continue
         kernel, mine = _only(theirs, ours)
-        luck = "enable-region" in command and name in ("ndctl", "daxctl") and _unnumbered(theirs) == _unnumbered(ours)
-        yield Difference(step, command, name.replace("_", " "), kernel, mine, NUMBERS if luck else "")
-
-
-def _unnumbered(lines: list[str]) -> list[str]:
-    return [re.sub(r"\b(dax|pfn|btt)\d+\.\d+", r"\1N", line) for line in lines]
+        drawn = luck and name in ("iomem", "ndctl", "daxctl")
+        yield Difference(step, command, name.replace("_", " "), kernel, mine, NUMBERS if drawn else "")
 
 
 def _lines(value: Any, uuids: Uuids) -> list[str]:
