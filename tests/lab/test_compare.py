@@ -85,7 +85,10 @@ def test_only_the_rows_that_differ_are_kept() -> None:
 
 
 def test_numbers_drawn_in_parallel_are_not_counted_after_enable_region_only() -> None:
-    one, other = SEEN._replace(daxctl='"path":"/region0/dax0.0"'), SEEN._replace(daxctl='"path":"/region0/dax0.1"')
+    one, other = (
+        SEEN._replace(daxctl='[{"path":"/region0/dax0.0"}]'),
+        SEEN._replace(daxctl='[{"path":"/region0/dax0.1"}]'),
+    )
     for command, excused in (("ndctl enable-region all", True), ("ndctl enable-namespace all", False)):
         (found,) = compare_observations(1, command, one, other, (Uuids(), Uuids()))
         assert bool(found.excuse) == excused

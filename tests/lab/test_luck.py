@@ -41,14 +41,13 @@ def test_the_order_of_workers(command: str, kernel: tuple[str, ...], same: bool)
     assert same_but_for_order(command, kernel, LOG) == same
 
 
-def texts(first: str, second: str, mode: str = "devdax") -> list[str]:
-    """Two namespaces with their dax devices, as ``/proc/iomem``, ndctl and daxctl show them; daxctl lists by number."""
-    names = (first, second)
-    listed = [{"dev": f"namespace0.{n}", "mode": mode, "chardev": name} for n, name in enumerate(names)]
+def texts(first: str, second: str, mode: str = "devdax", region: int = 0) -> list[str]:
+    """Two namespaces with their dax devices, as ndctl and daxctl show them; daxctl lists by number."""
+    listed = [{"dev": f"namespace0.{n}", "mode": mode, "chardev": f"dax0.{n}"} for n in (0, 1)]
     devices = sorted(
-        ({"chardev": name, "size": 16 + n} for n, name in enumerate(names)), key=lambda each: str(each["chardev"])
+        ({"path": f"/region{region}/{name}", "size": 16 + n} for n, name in enumerate((first, second))), key=str
     )
-    return ["".join(f"{name}\n" for name in names), json.dumps(listed), json.dumps(devices)]
+    return [json.dumps(listed), json.dumps(devices, indent=2).replace("/", "\\/")]
 
 
 @pytest.mark.parametrize(
@@ -59,10 +58,19 @@ def texts(first: str, second: str, mode: str = "devdax") -> list[str]:
         ("ndctl enable-region all", texts("dax0.2", "dax0.1"), True),
         ("ndctl enable-region region1", texts("dax0.2", "dax0.1"), False),
         (ENABLE, texts("dax0.1", "dax0.1"), False),  # two may not share a number
-        (ENABLE, texts("dax1.1", "dax0.2"), False),  # nor be of another region
+        (ENABLE, texts("dax1.1", "dax1.2", region=1), False),  # nor be of another region
         (ENABLE, texts("pfn0.1", "dax0.2"), False),  # nor of another kind
         (ENABLE, texts("dax0.1", "dax0.2", mode="raw"), False),
-        (ENABLE, [*texts("dax0.2", "dax0.1")[:2], texts("dax0.1", "dax0.2")[2]], False),  # exchanged here and not there
+        (
+            ENABLE,
+            [texts("dax0.1", "dax0.2")[0].replace("dax0.1", "dax0.9"), texts("dax0.2", "dax0.1")[1]],
+            False,
+        ),  # a chardev
+        (
+            ENABLE,
+            [texts("dax0.1", "dax0.2")[0], json.dumps(json.loads(texts("dax0.1", "dax0.2")[1])[::-1])],
+            False,
+        ),  # only order
         ("ndctl create-namespace -m devdax", texts("dax0.2", "dax0.1"), False),
     ],
 )
@@ -74,11 +82,11 @@ class Unlucky(FakeGuest):
     """Shows another number than the model draws."""
 
     def look(self) -> str:
-        return super().look().replace("dax0.1", "dax0.9")
+        return super().look().replace("\\/dax0.", "\\/dax0.9")
 
     def take(self, command: str) -> tuple[GuestAnswer, str]:
         answer, seen = super().take(command)
-        return answer, seen.replace("dax0.1", "dax0.9") if "enable-region" in command else seen
+        return answer, seen.replace("\\/dax0.", "\\/dax0.9") if "enable-region" in command else seen
 
 
 class LuckyAtLast(FakeBench):

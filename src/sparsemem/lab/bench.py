@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench", "Seat", "open_bench"]
 
+_DRIVERS = {
+    "nd": "libnvdimm", "nd/devices/ndbus0": "nfit", "nd/drivers/nd_pmem": "nd_pmem", "dax/drivers/device_dax": "device_dax",
+    "dax/drivers/kmem": "kmem",
+}  # fmt: skip
+"""What a machine with pmem shows under /sys/bus, and the driver that it is missing without."""
+
 
 @dataclass(slots=True)
 class Seat:
@@ -121,11 +127,8 @@ class Bench:
         try:
             if self.sections:
                 seat.reader = self._reader(guest)
-            if table.pmem and guest.run("test -d /sys/bus/nd").exit_code:
-                raise LabError(
-                    f"kernel {self.image.name} has no libnvdimm, neither built in nor as a module that the guest has",
-                    remedy="add it with its modules: sparsemem kernels add IMAGE --modules .../lib/modules/RELEASE",
-                )
+            if table.pmem:
+                self._check_drivers(guest)
             command = init_command(table)
             if command is not None:
                 seat.labels = command, guest.run(command)
@@ -141,6 +144,16 @@ class Bench:
             self.close()
             raise
         return seat
+
+    def _check_drivers(self, guest: Guest) -> None:
+        """Raises LabError: without its drivers a kernel would answer everything differently, which says nothing about the model."""
+        told = guest.run(f"for d in {' '.join(_DRIVERS)}; do test -e /sys/bus/$d || echo $d; done").stdout.split()
+        if told:
+            missing = ", ".join(_DRIVERS.get(each, each) for each in told)
+            raise LabError(
+                f"kernel {self.image.name} lacks {missing}, neither built in nor as a module that the guest has",
+                remedy="add it with its modules: sparsemem kernels add IMAGE --modules .../lib/modules/RELEASE",
+            )
 
     def _reader(self, guest: Guest) -> TableReader | None:
         """drgn where there are symbols, else what the kernel says of itself. A kernel that says nothing is compared without."""

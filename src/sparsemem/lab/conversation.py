@@ -20,6 +20,10 @@ STEP_SECONDS = 60.0
 _TERMINAL = re.compile(r"(^|[;&|({\s])(ndctl|daxctl|cxl)\s")
 
 
+_MOST = 16 << 20
+"""Bytes of one answer: a serial line takes a minute and more for as much."""
+
+
 class GuestAnswer(NamedTuple):
     """``stdout`` is standard output and error as a terminal shows them; ``log`` the kernel's lines of that step, without time stamps."""
 
@@ -45,7 +49,7 @@ class Conversation:
         self._socket = connected
         self._machine = machine
         self._number = 0
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def close(self) -> None:
         """Hang up."""
@@ -58,8 +62,13 @@ class Conversation:
         while True:
             at = self._buffer.find(mark, start)
             if at >= 0:
-                before, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
+                before = bytes(self._buffer[:at])
+                del self._buffer[: at + len(mark)]
                 return before
+            if len(self._buffer) > _MOST:
+                raise GuestLostError(
+                    f"the guest talks without end: {_MOST >> 20} MiB in one answer", self._machine.console()
+                )
             start = max(0, len(self._buffer) - len(mark))
             left = end - time.monotonic()
             if left <= 0:

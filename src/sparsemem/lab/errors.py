@@ -4,6 +4,7 @@
 
     LabError                exit 7   the lab cannot do it: a program, a package, a module, disk space
     |- GoneError                     the index names a package that the mirror has no more
+    |- LackingQemuError              this QEMU has no such device, machine or option
     |- RefusedByQemuError            QEMU would not start this machine
     `- GuestLostError       exit 8   the guest stopped answering: neither the same nor different
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from sparsemem.errors import SparsememError
 
-__all__ = ["GoneError", "GuestLostError", "LabError", "RefusedByQemuError"]
+__all__ = ["GoneError", "GuestLostError", "LabError", "LackingQemuError", "RefusedByQemuError"]
 
 
 class LabError(SparsememError):
@@ -23,6 +24,10 @@ class LabError(SparsememError):
 
 class GoneError(LabError):
     """A package of the index that the mirror does not have (any more)."""
+
+
+class LackingQemuError(LabError):
+    """This QEMU cannot be the machine of any lab, or not with this device: no word about the scenario."""
 
 
 class RefusedByQemuError(LabError):

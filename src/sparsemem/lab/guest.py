@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sparsemem.lab.conversation import STEP_SECONDS, Conversation, GuestAnswer
-from sparsemem.lab.errors import GuestLostError, LabError
+from sparsemem.lab.errors import GuestLostError, LabError, LackingQemuError
 from sparsemem.lab.qemu import Qemu
 from sparsemem.machine.qemu import LABEL_SIZE
 from sparsemem.units import parse_size
@@ -99,7 +99,7 @@ class Guest:
         self.fresh = False
         try:
             action()
-        except GuestLostError:
+        except (GuestLostError, LackingQemuError):
             raise
         except LabError as error:
             code, words = 1, f"{error.what}\n"

@@ -64,6 +64,13 @@ def _kernels() -> Path:
     return cache_dir() / "kernels"
 
 
+def _root(name: str) -> Path:
+    """Where the kernel of that name is, or would be. Raises UsageError for what cannot be a name."""
+    if not re.fullmatch(r"[\w+~-][\w.+~-]*", name):
+        raise UsageError(f"not a name for a kernel: {name!r}")
+    return _kernels() / name
+
+
 def _load(root: Path) -> KernelImage | None:
     try:
         told = json.loads((root / "kernel.json").read_text())
@@ -115,7 +122,7 @@ def fetch(
     """
     say = say or (lambda text: None)
     with locked("kernels", say):
-        image = _load(_kernels() / name)
+        image = _load(_root(name))
         apt = Apt(say)
         if image is None or renew:
             apt.update(force=renew)
@@ -148,7 +155,7 @@ def _with_symbols(apt: Apt, image: KernelImage, say: Callable[[str], None]) -> K
     while (best := newest(left)) is not None:
         left.remove(best)
         name = best.version.partition("-")[0]
-        other = _load(_kernels() / name)
+        other = _load(_root(name))
         try:
             if other is None or (other.vmlinux is None and other.package != f"{best.package} {best.version}"):
                 symbols(apt, best)
@@ -170,7 +177,7 @@ def find(name: str, *, say: Callable[[str], None] | None = None) -> KernelImage:
 
     Raises LabError, UsageError.
     """
-    return _load(_kernels() / name) or fetch(name, say=say)
+    return _load(_root(name)) or fetch(name, say=say)
 
 
 def _unpacked(apt: Apt, series: str, candidate: Candidate, say: Callable[[str], None]) -> KernelImage:
@@ -256,9 +263,9 @@ def add(image: str, debuginfo: str | None = None, name: str | None = None, modul
     release = banner.partition(" ")[0]
     name = name or release
     match = re.search(r"Debian (\d+\.\d+\.\d+)", banner) or re.match(r"(\d+\.\d+(\.\d+)?(-rc\d+)?)", release)
-    if match is None or not re.fullmatch(r"[\w.+~-]+", name):
-        raise UsageError(f"not a name for a kernel: {name!r}", where=image)
-    with locked("kernels"), locked(f"kernel-{name}"), in_place(_kernels() / name) as work:
+    if match is None:
+        raise UsageError(f"a kernel whose release {release!r} tells no version", where=image)
+    with locked("kernels"), locked(f"kernel-{name}"), in_place(_root(name)) as work:
         shutil.copyfile(image, work / "vmlinuz")
         if debuginfo is not None:
             _check_elf(Path(debuginfo))
@@ -273,7 +280,7 @@ def add(image: str, debuginfo: str | None = None, name: str | None = None, modul
             _copy_modules(tree, work)
         told = {"version": match[1], "release": release, "package": f"added from {os.path.abspath(image)}"}
         (work / "kernel.json").write_text(json.dumps(told, indent=2) + "\n")
-    found = _load(_kernels() / name)
+    found = _load(_root(name))
     assert found is not None
     return found
 
@@ -304,7 +311,7 @@ def _banner(path: Path) -> str:
 
 def remove(name: str, say: Callable[[str], None] | None = None) -> None:
     """Take a kernel out of the cache. Raises UsageError when it is not there."""
-    root = _kernels() / name
+    root = _root(name)
     if _load(root) is None:
         raise UsageError(f"no kernel {name} in the cache", remedy="sparsemem kernels list")
     with locked("kernels", say), locked(f"kernel-{name}", say):
