@@ -15,7 +15,7 @@ from bench.peers import compiler
 
 PARTS = ("pfn", "ops", "explore", "engine", "namespaces", "plan")
 ASKED = ("lab",)
-"""Parts that run only when they are named."""
+"""Parts that run when they are named, or without ``--quick`` where nothing would have to be fetched for them."""
 
 
 def main() -> int:
@@ -31,8 +31,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.parts) - {*PARTS, *ASKED}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    parts = options.parts or PARTS
     quick = options.quick
+    parts = options.parts or _all(quick=quick)
     table = Table()
     began = time.perf_counter()
     print(f"{date.today()}  {_machine()}  Python {platform.python_version()}  {compiler()}")
@@ -87,6 +87,17 @@ def main() -> int:
     for row in missed:
         print(f"  missed: {row.what}, {row.who}: {row.ratio:.3g}x {row.base}, limit {row.limit:g}")
     return 0
+
+
+def _all(*, quick: bool) -> tuple[str, ...]:
+    if quick:
+        return PARTS
+    from bench import lab
+
+    if lab.ready():
+        return PARTS + ASKED
+    print("lab: not run, for there is no QEMU or no kernel yet: make bench-lab", file=sys.stderr)
+    return PARTS
 
 
 def _machine() -> str:

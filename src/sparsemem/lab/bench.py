@@ -82,6 +82,11 @@ class Bench:
             self._hold.close()
 
     @property
+    def pid(self) -> int | None:
+        """The process of the guest, while there is one."""
+        return None if self._seat is None else self._seat.guest.qemu.process.pid
+
+    @property
     def reads(self) -> bool:
         """Whether the section table is compared."""
         return self.reading in (SectionReader.how, VmcoreReader.how)
