@@ -83,7 +83,9 @@ def main() -> int:
         options.markdown.write_text(table.markdown())
     missed = [row for row in table.rows if row.verdict == "MISSED"]
     spent = time.perf_counter() - began
-    print(f"\n{spent:.0f} s; every answer was checked against a naive reference; {len(missed)} limits missed")
+    print(
+        f"\n{spent:.0f} s; every answer was checked against a naive reference, or in the lab a kernel; {len(missed)} limits missed"
+    )
     for row in missed:
         print(f"  missed: {row.what}, {row.who}: {row.ratio:.3g}x {row.base}, limit {row.limit:g}")
     return 0

@@ -70,7 +70,9 @@ def list_(ask: bool, as_json: bool) -> int:
 
 @command.command()
 @click.argument("series", nargs=-1, required=True, metavar="SERIES...")
-@click.option("--debuginfo", is_flag=True, help="Its debug symbols too; where the mirror has none, an older kernel that has both.")
+@click.option(
+    "--debuginfo", is_flag=True, help="Its debug symbols too; where the mirror has none, an older kernel that has both."
+)
 @click.option("--renew", is_flag=True, help="Read the index again and replace a kernel that is older.")
 def fetch(series: tuple[str, ...], debuginfo: bool, renew: bool) -> int:
     """Bring kernels into the cache: 5.10, 6.1, 6.12, newest, or another series that Debian has now.
