@@ -20,10 +20,10 @@ help:
 	@echo "types        mypy --strict"
 	@echo "imports      the layers (import-linter)"
 	@echo "deep         the property tests with many more examples (about half an hour)"
-	@echo "bench        speed: ratios against peers measured in the same run (several minutes; gcc, and spin where installed)"
+	@echo "bench        speed: ratios against peers measured in the same run, and the lab's figures where a kernel is in the cache (minutes)"
 	@echo "bench-quick  the same with smaller inputs, under a minute"
 	@echo "lab          the oldest and the newest real kernel in QEMU: five rich scenarios and 200 generated steps (within 15 minutes)"
-	@echo "bench-lab    the lab's figures"
+	@echo "bench-lab    the lab's figures; it fetches a kernel where none is"
 	@echo "venv         .venv with everything, for working on it"
 
 .venv/core: pyproject.toml

@@ -80,6 +80,8 @@ class FakeBench:
     boot_seconds: float = 0.0
     reset_seconds: float = 0.0
     closed: int = 0
+    reads: bool = False
+    reading: str = ""
 
     @property
     def image(self) -> KernelImage:

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from sparsemem.cli.lab import stoppable
 from sparsemem.errors import MissingExtraError, UnreadableError, UsageError
+from sparsemem.lab import initramfs as guest_image
 from sparsemem.lab import kernels, qemu
-from sparsemem.lab.apt import Apt
-from sparsemem.lab.cache import free_space, in_place, locked
-from sparsemem.lab.errors import GuestLostError, LabError, RefusedByQemuError
+from sparsemem.lab.bench import Bench
+from sparsemem.lab.cache import cache_dir, free_space, in_place, in_use, locked
+from sparsemem.lab.conversation import GuestAnswer
+from sparsemem.lab.errors import GuestLostError, LabError, LackingQemuError, RefusedByQemuError
 from sparsemem.lab.guest import Guest
 from sparsemem.lab.sections import SectionReader
 from sparsemem.lab.userland import unpack
@@ -72,7 +75,12 @@ def boot(seconds: float = 2.0) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "said"),
     [
-        ("-device vmcoreinfo: 'vmcoreinfo' is not a valid device model name", LabError, "cannot run the guest"),
+        ("-device vmcoreinfo: 'vmcoreinfo' is not a valid device model name", LackingQemuError, "cannot run the guest"),
+        ("unsupported machine type", LackingQemuError, "cannot run the guest"),
+        ("Property 'pc-q35-4.0-machine.nvdimm' not found", LackingQemuError, "cannot run the guest"),
+        ("invalid accelerator kvm", LackingQemuError, "cannot run the guest"),
+        ("-serial file:/x: Could not open '/x': No space left on device", LabError, "does not start here"),
+        ("cannot set up guest memory 'pc.ram': Cannot allocate memory", LabError, "does not start here"),
         ("-m 512M,slots=300: invalid memory slots", RefusedByQemuError, "invalid memory slots"),
     ],
 )
@@ -191,27 +199,6 @@ def test_a_damaged_package_is_said_and_removed(place: Path) -> None:
     assert not deb.exists()
 
 
-def test_a_download_that_fails_is_one_error_and_is_no_package(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """apt-get says where, writes half of it and fails, as when the network goes away."""
-    program = place / "bin" / "apt-get"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\ncase "$*" in *print-uris*) echo "\'http://x/a_1_amd64.deb\' a_1_amd64.deb 10 SHA256:0";;\n'
-        "*) echo half > a_1_amd64.deb; echo 'E: Failed to fetch' >&2; exit 100;; esac\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    from sparsemem.lab.apt import Candidate
-
-    apt = Apt()
-    for _ in range(2):
-        with pytest.raises(LabError, match="fetching a failed"):
-            apt.download(Candidate("a", "1"))
-    assert not list((apt.root / "archives").glob("*.deb"))
-    program.write_text(program.read_text().replace("exit 100", "exit 0"))
-    assert apt.download(Candidate("a", "1")).read_text() == "half\n"
-
-
 def test_a_kernel_of_ones_own_is_checked(place: Path) -> None:
     image = place / "bzImage"
     head = bytearray(0x1000)
@@ -239,3 +226,114 @@ def test_symbols_that_do_not_fit_are_one_error(place: Path) -> None:
             SectionReader(Path("/nonexistent"), str(place / "no-socket"))
     except MissingExtraError as missing:
         pytest.skip(missing.what)
+
+
+def test_kvm_is_used_only_where_a_canary_boots_with_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the device is there says nothing: a QEMU that ends, or a guest that is silent, is no canary that sings."""
+    (place / "kvm").touch()
+    monkeypatch.setattr(qemu, "_KVM", place / "kvm")
+    sings = "Run /init as init process"
+    for then, words, expected in (
+        ("sys.exit(1)", "", "tcg"),
+        ("time.sleep(600)", "", "tcg"),
+        ("time.sleep(600)", sings, "kvm"),
+    ):
+        shutil.rmtree(place / "bin", ignore_errors=True)
+        wanted = f"{LISTEN}\nassert 'accel=kvm' in ' '.join(sys.argv)"
+        fake_qemu(place, monkeypatch, f"{wanted.replace('Linux version 6.1', 'Linux version 6.1 ' + words)}\n{then}")
+        began = time.monotonic()
+        assert qemu._canary(Path("/k"), Path("/i"), seconds=3.0) == (expected == "kvm")
+        assert time.monotonic() - began < 20
+        monkeypatch.setattr(qemu, "_accelerator", None)
+        if then != "time.sleep(600)" or words:
+            assert qemu.accelerator(Path("/k"), Path("/i")) == expected
+        nothing_is_left(place)
+    monkeypatch.setattr(qemu, "_accelerator", None)
+    monkeypatch.setattr(qemu, "_KVM", place / "no-kvm")
+    assert qemu.accelerator(Path("/k"), Path("/i")) == "tcg"
+    monkeypatch.setattr(qemu, "_accelerator", None)
+
+
+def test_a_device_that_this_qemu_has_not_is_no_answer_to_a_step() -> None:
+    """``plug`` of what QEMU refuses is an answer to compare; of what QEMU does not know is a fault of the lab."""
+    guest = Guest.__new__(Guest)
+    guest.fresh = True
+
+    def lacking() -> None:
+        raise LackingQemuError("this QEMU cannot do it: 'virtio-mem-pci' is not a valid device model name")
+
+    with pytest.raises(LackingQemuError):
+        guest._hypervisor(lacking, look=False)
+
+
+def test_a_kernel_without_a_driver_is_said_with_its_name() -> None:
+    class Shell:
+        def run(self, command: str) -> GuestAnswer:
+            return GuestAnswer(0, "nd/drivers/nd_pmem\ndax/drivers/kmem\n", ())
+
+    bench = Bench(
+        kernels.KernelImage("mine", "6.1.5", "6.1.5-mine", "added", Path("/nonexistent")), Path("/nonexistent")
+    )
+    with pytest.raises(LabError, match="kernel mine lacks nd_pmem, kmem") as lacks:
+        bench._check_drivers(Shell())  # type: ignore[arg-type]
+    assert "--modules" in str(lacks.value.remedy)
+
+
+def test_the_console_of_a_guest_that_prints_without_end_is_not_read_whole(place: Path) -> None:
+    table = qemu.Qemu.__new__(qemu.Qemu)
+    table.directory = place
+    (place / "console").write_bytes(b"Linux version 6.1\n" + b"x" * (3 << 20) + b"\nthe end\n")
+    assert len(table.console()) == 1 << 20
+    assert table.console().endswith("the end\n")
+    assert table._console(1 << 10).startswith("Linux version")
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "../../x", "", "a b"])
+def test_what_is_no_name_of_a_kernel_reaches_no_file(place: Path, name: str) -> None:
+    for ask in (kernels.remove, kernels.find, kernels.fetch):
+        with pytest.raises(UsageError, match="not a name for a kernel"):
+            ask(name)
+
+
+def test_images_of_another_sparsemem_stay_and_old_ones_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions that are at work at once have guests of their own; one must not take the other's image away."""
+    root, images = place / "userland", cache_dir() / "initramfs"
+    root.mkdir()
+    images.mkdir()
+    (place / "vmlinuz").touch()
+    image = kernels.KernelImage("6.1", "6.1.5", "6.1.5-x", "package", place)
+    monkeypatch.setattr(guest_image, "_pack", lambda image, root: b"packed")
+    theirs, old, half = images / "6.1-theirs.img", images / "6.1-old.img", images / "6.1-half.tmp"
+    for each in (theirs, old, half):
+        each.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    ours = guest_image.initramfs(image, root)
+    assert sorted(images.iterdir()) == sorted([ours, theirs])
+    os.utime(ours, (0, 0))
+    assert guest_image.initramfs(image, root) == ours
+    assert ours.stat().st_mtime > 0  # it was asked for: it is not old
+
+
+def test_a_kernel_that_is_in_use_is_not_replaced(place: Path) -> None:
+    hold = in_use("kernel-6.1")
+    in_use("kernel-6.1").close()  # others may use it, too
+    code = "from sparsemem.lab.cache import locked\nwith locked('kernel-6.1', print): print('in', flush=True)"
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert "waiting" in other.stdout.readline()
+    hold.close()
+    assert other.communicate(timeout=20)[0] == "in\n"
+
+
+def test_a_disk_that_is_full_while_the_guest_is_packed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "modules/6.1.5-x").mkdir(parents=True)
+    (place / "modules/6.1.5-x/a.ko").touch()
+    image = kernels.KernelImage("6.1", "6.1.5", "6.1.5-x", "package", place)
+
+    def full(*told: object, **named: object) -> None:
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")])
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(LabError, match="No space left"), stoppable():
+        guest_image._add_modules(guest_image.Archive(), image, place)
+    nothing_is_left(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sparsemem.lab.conversation import Conversation, GuestAnswer, clean_log
+from sparsemem.lab.conversation import Conversation, GuestAnswer
 from sparsemem.lab.errors import GuestLostError, LabError
+from sparsemem.lab.masks import clean_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +110,20 @@ def test_a_guest_that_hangs_is_lost_in_bounded_time() -> None:
             talk.ask("sleep 1000", seconds=0.3)
     assert time.monotonic() - began < 5
     assert lost.value.why == "[    9.1] Kernel panic - not syncing: oh no"
+
+
+def test_a_guest_that_talks_without_end_is_lost_before_it_fills_the_memory() -> None:
+    def play(end: socket.socket, box: Box) -> None:
+        end.recv(4096)
+        with contextlib.suppress(OSError):  # the host hangs up
+            while True:
+                end.sendall(b"y\n" * 50_000)
+
+    with guest(play) as talk:
+        began = time.monotonic()
+        with pytest.raises(GuestLostError, match="talks without end"):
+            talk.ask("yes")
+    assert time.monotonic() - began < 30
 
 
 def test_a_guest_that_dies_is_lost_at_once() -> None:

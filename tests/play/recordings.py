@@ -7,20 +7,14 @@ major number on the order in which the guest loaded its modules: both are masked
 from __future__ import annotations
 
 import json
-import re
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sparsemem.lab.luck import same_but_for_order
+from sparsemem.lab.masks import Uuids, clean_log, masked_log, masked_text, without_hardware
 from sparsemem.play import parse_scenario, play, to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-#: Lines of the guest's own hardware and kernel image, which the recorded short form leaves out.
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
-#: The guest's clocks, which the emulator disturbs.
-_CLOCK = re.compile(r"(clocksource|hrtimer|tsc|sched_clock): |TSC found unstable")
 
 
 class Difference(NamedTuple):
@@ -32,36 +26,17 @@ class Difference(NamedTuple):
     real: Any
 
 
-def _numbered(found: re.Match[str], known: dict[str, str], keep: set[str]) -> str:
-    text = found[0].lower()
-    if text in keep or not text.strip("0-"):
-        return found[0]
-    return known.setdefault(text, f"00000000-0000-4000-8000-{len(known) + 1:012}")
-
-
 def _steps(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    keep = {text.lower() for step in steps for text in _UUID.findall(step["command"])}
-    number = partial(_numbered, known={}, keep=keep)
-
-    def clean(text: str) -> str:
-        text = re.sub(r"Total pages: .*", "Total pages: N", text)
-        text = re.sub(r"\b(dev=|MAJOR=)2[345]\d\b", r"\1NNN", text)
-        text = re.sub(r"initialised (\d+) pages in \d+ms", r"initialised \1 pages in 0ms", text)
-        return _UUID.sub(number, text)
-
+    uuids = Uuids("\n".join(step["command"] for step in steps))
     return [
         {
             "command": s["command"],
             "exit_code": s["exit_code"],
-            "stdout": clean(s["stdout"]),
-            "log": [clean(line) for line in s["log"] if not _CLOCK.match(line)],
+            "stdout": masked_text(uuids.mask(s["stdout"]), s["command"]),
+            "log": [uuids.mask(line) for line in masked_log(clean_log(s["log"]))],
         }
         for s in steps
     ]
-
-
-def _short(iomem: str) -> list[str]:
-    return [line for line in iomem.splitlines() if not _HARDWARE.search(line)]
 
 
 def _zones(zones: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -99,10 +74,8 @@ def _after_start(steps: list[dict[str, Any]], count: int) -> list[dict[str, Any]
 def _compared(model: list[dict[str, Any]], real: list[dict[str, Any]], skip: tuple[str, ...]) -> list[Difference]:
     found = []
     for ours, theirs in zip(_steps(model), _steps(real), strict=True):
-        if (
-            "enable-region" in ours["command"]
-        ):  # the devices of a region are probed in parallel: any order of their lines
-            ours["log"], theirs["log"] = sorted(ours["log"]), sorted(theirs["log"])
+        if same_but_for_order(ours["command"], theirs["log"], ours["log"]):
+            theirs["log"] = ours["log"]
         found += [
             Difference(ours["command"], what, ours[what], theirs[what])
             for what in ("exit_code", "stdout", "log")
@@ -113,7 +86,7 @@ def _compared(model: list[dict[str, Any]], real: list[dict[str, Any]], skip: tup
 
 def _machine(model: dict[str, Any], real: dict[str, Any]) -> list[Difference]:
     parts: dict[str, tuple[Any, Any]] = {
-        "iomem": (_short(model["iomem"]), _short(real["iomem"])),
+        "iomem": (without_hardware(model["iomem"]), without_hardware(real["iomem"])),
         "blocks": (model["blocks"], real["blocks"]),
     }
     if real.get("sections") is not None:

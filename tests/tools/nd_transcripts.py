@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.errors import NotModelledError
+from sparsemem.lab.luck import same_but_for_order
+from sparsemem.lab.masks import Uuids, masked_log, masked_text, without_hardware
 from sparsemem.machine.operations import Operation
 from sparsemem.play import parse_scenario, to_json
 from sparsemem.play.player import Player
@@ -36,13 +38,6 @@ IDENTICAL = (VERSIONS / "identical.txt").read_text().split()
 OTHER_RELEASES = sorted(IDENTICAL + [path.name.removesuffix(".json") for path in VERSIONS.glob("*@*.json")])
 INIT = "ndctl disable-region all; ndctl init-labels -f all; ndctl enable-region all"
 
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_NULL = "00000000-0000-0000-0000-000000000000"
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
-
-#: What the clock of the busy machine says on which it was recorded.
-_CLOCK = re.compile(r"(clocksource|hrtimer|tsc|sched_clock): |TSC found unstable")
-
 
 class Difference(NamedTuple):
     """``what`` is "exit", "stdout", "log", "not modelled" or the name of a part of the machine at the end."""
@@ -54,28 +49,9 @@ class Difference(NamedTuple):
     real: Any
 
 
-class Uuids:
-    """Random UUIDs by the order in which they come up; those that the scenario writes itself stay."""
-
-    def __init__(self, written: str) -> None:
-        self.kept = set(_UUID.findall(written)) | {_NULL}
-        self.seen: dict[str, str] = {}
-
-    def __call__(self, text: str) -> str:
-        def name(match: re.Match[str]) -> str:
-            return match[0] if match[0] in self.kept else self.seen.setdefault(match[0], f"uuid{len(self.seen)}")
-
-        return _UUID.sub(name, text)
-
-
-def _text(text: str) -> str:
+def _text(text: str, command: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode().replace("\\udc", "\\x")
-    text = re.sub(r"addr = 0x[0-9a-f]+", "addr = X", text)
-    return re.sub(r"(?m)^((?:uevent=)?MAJOR=|dev=)\d+", r"\1N", text)
-
-
-def _line(line: str) -> str:
-    return re.sub(r"Total pages: .*", "Total pages: N", line)
+    return masked_text(re.sub(r"addr = 0x[0-9a-f]+", "addr = X", text), command)
 
 
 def _toml(name: str) -> str:
@@ -141,23 +117,23 @@ def differences(recorded: str) -> Iterator[Difference]:
     results = []
     for number, step in enumerate(steps):
         command = step["command"]
-        theirs = _text(real_name(step["stdout"]))
+        theirs = _text(real_name.mask(step["stdout"]), command)
         try:
             result = player.step(command, parse_step(command))
         except NotModelledError as error:
             yield Difference(number, command, "not modelled", str(error), theirs)
             continue
         results.append(result)
-        mine = _text(ours_name(result.stdout))
+        mine = _text(ours_name.mask(result.stdout), command)
         if result.exit_code != step["exit_code"]:
             yield Difference(number, command, "exit", result.exit_code, step["exit_code"])
         if mine != theirs:
             yield Difference(number, command, "stdout", mine, theirs)
-        log = [_line(ours_name(each)) for each in result.log_lines]
-        wanted = [_line(real_name(each)) for each in step["log"] if not _CLOCK.match(each)]
-        if "enable-region" in command:  # namespaces are probed in parallel
-            log, wanted = sorted(log), sorted(wanted)
-        if log != wanted:
+        log, wanted = (
+            [names.mask(each) for each in masked_log(lines)]
+            for names, lines in ((ours_name, result.log_lines), (real_name, step["log"]))
+        )
+        if log != wanted and not same_but_for_order(command, wanted, log):
             yield Difference(number, command, "log", log, wanted)
     yield from _machine_differences(machine, results, real)
 
@@ -165,7 +141,7 @@ def differences(recorded: str) -> Iterator[Difference]:
 def _machine_differences(machine: Machine, results: list[Any], real: dict[str, Any]) -> Iterator[Difference]:
     model = to_json(machine, results)
     for key, ours, theirs in (
-        ("iomem", _short(model["iomem"]), _short(real["iomem"])),
+        ("iomem", without_hardware(model["iomem"]), without_hardware(real["iomem"])),
         ("blocks", model["blocks"], real["blocks"]),
         ("zones", _zones(model["zones"]), _zones(real["zones"])),
     ):
@@ -175,10 +151,6 @@ def _machine_differences(machine: Machine, results: list[Any], real: dict[str, A
         sections = [{key: each[key] for key in ("nr", "flags", "subsection_map")} for each in model["sections"]]
         if sections != real["sections"]:
             yield Difference(-1, "", "sections", sections, real["sections"])
-
-
-def _short(iomem: str) -> list[str]:
-    return [line for line in iomem.splitlines() if not _HARDWARE.search(line)]
 
 
 def _zones(zones: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

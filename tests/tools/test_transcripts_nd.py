@@ -24,7 +24,6 @@ EXCEPTIONS: tuple[tuple[str, str, str, str], ...] = (
     ("enable_order@6.1", "ls /sys/bus/nd/devices", "stdout", _SEED),
     ("enable_order@6.12", "ls /sys/bus/nd/devices", "stdout", _SEED),
     ("unbind@6.12", "for i in .*", "stdout", _SEED),
-    ("legacy_beside_nfit@6.1", "ndctl enable-region -b e820 all", "log", _SEED),
     ("tool_infoblock@6.12", "ndctl read-infoblock -v all -j", "stdout", _SEED),
     ("daxops_plain_kmem@.*", "readlink .*", "not modelled", "two paths get the usage text of BusyBox"),
     (

@@ -36,7 +36,7 @@ Exit codes: 0 nothing found, 12 a difference, 8 only lost guests.
 )
 @click.option("--seed", type=int, metavar="S", help="Draw the same again (default: a new one, which is printed).")
 @click.option("--out", default="fuzz-found", show_default=True, metavar="DIR", help="Where differences are written.")
-@click.option("--no-sections", is_flag=True, help="Do not read the kernel's memory; no debug symbols are fetched.")
+@click.option("--no-sections", is_flag=True, help="Do not read the kernel's memory.")
 @click.option("--no-plug", is_flag=True, help="Never plug memory: a machine with plugging needs a boot of its own.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(

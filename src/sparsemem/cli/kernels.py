@@ -22,8 +22,8 @@ Examples:
 def command() -> None:
     """Kernels for the lab: Debian's cloud kernels, and your own.
 
-    They are kept in $XDG_CACHE_HOME/sparsemem; nothing is installed. Debug symbols (300 MB to fetch, 0.6 GB unpacked) let the
-    lab read the kernel's section table.
+    They are kept in $XDG_CACHE_HOME/sparsemem; nothing is installed. The lab reads a kernel's section table by its debug symbols
+    (300 MB to fetch, 0.6 GB unpacked) or, without them, by what the kernel says of itself (vmcoreinfo and BTF).
     """
 
 
@@ -70,7 +70,9 @@ def list_(ask: bool, as_json: bool) -> int:
 
 @command.command()
 @click.argument("series", nargs=-1, required=True, metavar="SERIES...")
-@click.option("--debuginfo", is_flag=True, help="Its debug symbols too: sections are compared with them only.")
+@click.option(
+    "--debuginfo", is_flag=True, help="Its debug symbols too; where the mirror has none, an older kernel that has both."
+)
 @click.option("--renew", is_flag=True, help="Read the index again and replace a kernel that is older.")
 def fetch(series: tuple[str, ...], debuginfo: bool, renew: bool) -> int:
     """Bring kernels into the cache: 5.10, 6.1, 6.12, newest, or another series that Debian has now.

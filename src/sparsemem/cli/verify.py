@@ -40,7 +40,7 @@ Exit codes: 0 all the same, 12 something differs, 8 a guest was lost,
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--junit", metavar="FILE", help="Write JUnit XML too.")
 @click.option("--record", is_flag=True, help="Write what the kernel answered beside the scenario: NAME@SERIES.json.")
-@click.option("--no-sections", is_flag=True, help="Do not read the kernel's memory; no debug symbols are fetched.")
+@click.option("--no-sections", is_flag=True, help="Do not read the kernel's memory.")
 @click.option("--qemu", "show_qemu", is_flag=True, help="Show the arguments of QEMU.")
 @click.option("--keep-going", is_flag=True, help="Go on with the others where a scenario or a kernel cannot be had.")
 def command(

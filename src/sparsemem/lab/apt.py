@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.lab.cache import cache_dir, free_space, locked
-from sparsemem.lab.errors import LabError
+from sparsemem.lab.errors import GoneError, LabError
+from sparsemem.lab.qemu import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports", "sid")
 _NO_SECURITY = {"sid", "trixie-backports"}
 _FRESH = 12 * 3600
 _INDEXES = 500 << 20
+_HELPER = "/usr/lib/apt/apt-helper"
 _STALL = 90.0
 
 
@@ -49,7 +51,7 @@ def _run(
         try:
             child = subprocess.Popen(  # noqa: S603
                 argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=sys.stderr if visible else out, stderr=err,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
         except FileNotFoundError:
             raise LabError(
@@ -59,9 +61,7 @@ def _run(
         try:
             stalled = _watch(child, grows)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # apt's methods, too
-            child.wait()
+            _end(child)
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -74,12 +74,21 @@ def _run(
     if child.returncode:
         words = [line for line in (texts[1] or texts[0]).splitlines() if line.startswith(("E:", "Err:"))]
         gone = any("404" in word for word in words)
-        raise LabError(
+        raise (GoneError if gone else LabError)(
             f"{what} failed", why="; ".join(words[:3]) or f"{argv[0]}: exit {child.returncode}",
             remedy="the mirror has it no more: read the index again with kernels fetch --renew" if gone
             else "try again: what was fetched is kept",
         )  # fmt: skip
     return texts[0]
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """It and its methods. They are asked first: then they date what they have, so that a mirror lets them go on with it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(2.0)
 
 
 def _watch(child: subprocess.Popen[bytes], grows: Path | None) -> bool:
@@ -206,28 +215,32 @@ class Apt:
     def _fetch(self, wanted: Sequence[str], what: str, closure: str | None = None) -> list[Path]:
         with locked("apt", self.say):
             if closure is None:
-                target, incoming = self.root / "archives", self.root / "incoming"
-                incoming.mkdir(parents=True, exist_ok=True)
                 text = _run(["apt-get", "download", "--print-uris", *wanted], f"finding {what}", self._env())
-                names = [line.split()[1] for line in text.splitlines() if line.startswith("'")]
-                if not names:
+                found = [line.split() for line in text.splitlines() if line.startswith("'")]
+                if not found or any(len(each) != 4 for each in found):
                     raise LabError(f"apt does not say where {what} is")
-                if any(not (target / name).exists() for name in names):
-                    self._visible(
-                        ["apt-get", "download", *wanted], what, cwd=incoming
-                    )  # goes on with a part that is there
-                    for name in names:
-                        (incoming / name).replace(target / name)
-                return [target / name for name in names]
+                return [self._resumed(url.strip("'"), name, checksum, what) for url, name, _, checksum in found]
             argv = ["apt-get", "install", "-y", "--download-only", "-t", closure, *wanted]
             text = _run([*argv, "--print-uris"], f"finding {what}", self._env())
             names = [line.split()[1] for line in text.splitlines() if line.startswith("'")]
             if any(not (self.root / "archives" / name).exists() for name in names):
                 self._visible(argv, what)
-            found = _run(
+            text = _run(
                 [*argv, "--print-uris", "-o", f"Dir::Cache::archives={self.root}/none"], f"finding {what}", self._env()
             )
-            return [self.root / "archives" / line.split()[1] for line in found.splitlines() if line.startswith("'")]
+            return [self.root / "archives" / line.split()[1] for line in text.splitlines() if line.startswith("'")]
+
+    def _resumed(self, url: str, name: str, checksum: str, what: str) -> Path:
+        """One file: apt-helper goes on with a part that is there, which apt-get download throws away."""
+        incoming, final = self.root / "incoming", self.root / "archives" / name
+        incoming.mkdir(parents=True, exist_ok=True)
+        if not final.exists():
+            try:
+                self._visible([_HELPER, "download-file", url, name, checksum], what, cwd=incoming)
+            finally:
+                (incoming / f"{name}.FAILED").unlink(missing_ok=True)  # its checksum is wrong
+            (incoming / name).replace(final)
+        return final
 
     def _visible(self, argv: Sequence[str], what: str, cwd: Path | None = None) -> None:
         """Run it so that apt's own progress is seen on a terminal."""

@@ -12,14 +12,14 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from sparsemem.lab.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["cache_dir", "free_space", "in_place", "locked"]
+__all__ = ["cache_dir", "free_space", "in_place", "in_use", "locked"]
 
 
 def cache_dir() -> Path:
@@ -48,17 +48,31 @@ def free_space(path: Path, needed: int, what: str) -> None:
 @contextmanager
 def locked(name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the lock of that name in the cache; ``waiting`` is told when somebody else has it."""
-    path = cache_dir() / f"{name}.lock"
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            if waiting is not None:
-                waiting(f"another sparsemem is at work on {name}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with (cache_dir() / f"{name}.lock").open("w") as lock:
+        _flock(lock, fcntl.LOCK_EX, name, waiting)
         yield
+
+
+def in_use(name: str, waiting: Callable[[str], None] | None = None) -> IO[str]:
+    """Hold the lock of that name together with others that only use the thing, until the file is closed."""
+    lock = (cache_dir() / f"{name}.lock").open("w")
+    try:
+        _flock(lock, fcntl.LOCK_SH, name, waiting)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _flock(lock: IO[str], how: int, name: str, waiting: Callable[[str], None] | None) -> None:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        if waiting is not None:
+            waiting(f"another sparsemem is at work on {name}; waiting for it")
+        fcntl.flock(lock, how)
 
 
 @contextmanager
@@ -70,9 +84,11 @@ def in_place(final: Path) -> Iterator[Path]:
     try:
         yield work
         work.chmod(0o755)
+        old = final.with_name(f".{final.name}.old")
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(old)
         work.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise LabError(

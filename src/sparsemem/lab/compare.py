@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.kernel.refusal import errno_name
+from sparsemem.lab.luck import same_but_for_numbers, same_but_for_order
+from sparsemem.lab.masks import Uuids, masked_log, masked_text
 from sparsemem.lab.observe import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from sparsemem.lab.guest import GuestAnswer
     from sparsemem.play.player import StepResult
 
-__all__ = [
-    "NUMBERS",
-    "Difference",
-    "Uuids",
-    "compare_answers",
-    "compare_observations",
-    "errno_of",
-    "masked_log",
-    "masked_text",
-]
+__all__ = ["NUMBERS", "Difference", "compare_answers", "compare_observations", "errno_of"]
 
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b")
-_CLOCK = re.compile(
-    r"(clocksource|tsc|sched_clock): |TSC found unstable|(hrtimer|perf): interrupt took|workqueue: \S+ hogged CPU|sched: DL replenish"
-)
-NUMBERS = "the devices of a region are probed in parallel: which of them gets which number is the guest's luck"
-_PARALLEL = "the devices of a region are probed in parallel: the order of their lines is the guest's luck"
+NUMBERS = "a region's namespaces are probed by workers of their own: which of their devices gets which number is the guest's luck"
+_PARALLEL = "a region's namespaces are probed by workers of their own: whose lines come first is the guest's luck"
 _ERRNOS = {os.strerror(number): errno_name(number) for number in range(1, 132)}
 
 
@@ -48,34 +36,6 @@ class Difference(NamedTuple):
     kernel: str
     model: str
     excuse: str = ""
-
-
-class Uuids:
-    """Numbers uuids in the order in which one side shows them: the two sides draw different ones. Those that the steps give stay."""
-
-    def __init__(self, keep: str = "") -> None:
-        self._known: dict[str, str] = {}
-        self._keep = {each.lower() for each in _UUID.findall(keep)}
-
-    def mask(self, text: str) -> str:
-        """The text with its uuids numbered."""
-        return _UUID.sub(self._number, text)
-
-    def _number(self, match: re.Match[str]) -> str:
-        uuid = match[0].lower()
-        if uuid in self._keep or not uuid.strip("0-"):
-            return match[0]
-        return self._known.setdefault(uuid, f"00000000-0000-4000-8000-{len(self._known) + 1:012}")
-
-
-def masked_log(lines: Sequence[str]) -> list[str]:
-    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator."""
-    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in lines if not _CLOCK.match(line)]
-
-
-def masked_text(text: str) -> str:
-    """Output without device numbers, which follow from the order in which modules were loaded."""
-    return re.sub(r"\b(dev=|MAJOR=)2[345]\d\b", r"\1NNN", text)
 
 
 def errno_of(text: str) -> str | None:
@@ -100,30 +60,33 @@ def compare_answers(
     errno = errno_of(guest.stdout)
     if errno is not None and model.errno is not None and errno_of(model.stdout) is not None:
         yield from differ("errno", errno, model.errno)
-    yield from differ("output", masked_text(uuids[0].mask(guest.stdout)), masked_text(uuids[1].mask(model.stdout)))
+    outputs = (
+        masked_text(uuids[side].mask(text), model.command) for side, text in ((0, guest.stdout), (1, model.stdout))
+    )
+    yield from differ("output", *outputs)
     kernel_log, our_log = (
         uuids[side].mask("\n".join(masked_log(lines))) for side, lines in ((0, guest.log), (1, model.log_lines))
     )
-    parallel = "enable-region" in model.command and sorted(kernel_log.split("\n")) == sorted(our_log.split("\n"))
     for each in differ("log", kernel_log, our_log):
-        yield each._replace(excuse=_PARALLEL) if parallel else each
+        luck = same_but_for_order(model.command, kernel_log.split("\n"), our_log.split("\n"))
+        yield each._replace(excuse=_PARALLEL) if luck else each
 
 
 def compare_observations(
     step: int, command: str, guest: Observation, model: Observation, uuids: tuple[Uuids, Uuids]
 ) -> Iterator[Difference]:
     """What both sides show after a step: only the lines that differ are kept."""
+    numbered = [
+        [uuids[side].mask(seen.ndctl), uuids[side].mask(seen.daxctl)] for side, seen in ((0, guest), (1, model))
+    ]
+    luck = numbered[0] != numbered[1] and same_but_for_numbers(command, *numbered)
     for name in Observation._fields:
         ours, theirs = _lines(getattr(model, name), uuids[1]), _lines(getattr(guest, name), uuids[0])
         if getattr(guest, name) is None or ours == theirs:
             continue
         kernel, mine = _only(theirs, ours)
-        luck = "enable-region" in command and name in ("ndctl", "daxctl") and _unnumbered(theirs) == _unnumbered(ours)
-        yield Difference(step, command, name.replace("_", " "), kernel, mine, NUMBERS if luck else "")
-
-
-def _unnumbered(lines: list[str]) -> list[str]:
-    return [re.sub(r"\b(dax|pfn|btt)\d+\.\d+", r"\1N", line) for line in lines]
+        drawn = luck and name in ("ndctl", "daxctl")
+        yield Difference(step, command, name.replace("_", " "), kernel, mine, NUMBERS if drawn else "")
 
 
 def _lines(value: Any, uuids: Uuids) -> list[str]:

@@ -7,21 +7,21 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sparsemem.lab.errors import GuestLostError, LabError
+from sparsemem.lab.masks import clean_log, without_stamps
 
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["STEP_SECONDS", "Conversation", "GuestAnswer", "clean_log"]
+__all__ = ["STEP_SECONDS", "Conversation", "GuestAnswer"]
 
 STEP_SECONDS = 60.0
 """How long a step may take before the guest is given up."""
 
 _TERMINAL = re.compile(r"(^|[;&|({\s])(ndctl|daxctl|cxl)\s")
-_STAMP = re.compile(r"^\[ *\d+\.\d+\] ", re.MULTILINE)
-_TRACE = re.compile(
-    r"Modules linked in|CPU:|Hardware name|RIP|RSP|Code:|Call Trace|[RE][A-Z0-9]+:| |\?|</?TASK>|[CD]R[0-9]+:|PKRU"
-)
-_PAGE = re.compile(r"(page:|page: |flags:|raw:|head:|page_type|memcg:|anon|aops|ksm |\S* ?flags:)")
+
+
+_MOST = 16 << 20
+"""Bytes of one answer: a serial line takes a minute and more for as much."""
 
 
 class GuestAnswer(NamedTuple):
@@ -49,7 +49,7 @@ class Conversation:
         self._socket = connected
         self._machine = machine
         self._number = 0
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def close(self) -> None:
         """Hang up."""
@@ -62,8 +62,13 @@ class Conversation:
         while True:
             at = self._buffer.find(mark, start)
             if at >= 0:
-                before, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
+                before = bytes(self._buffer[:at])
+                del self._buffer[: at + len(mark)]
                 return before
+            if len(self._buffer) > _MOST:
+                raise GuestLostError(
+                    f"the guest talks without end: {_MOST >> 20} MiB in one answer", self._machine.console()
+                )
             start = max(0, len(self._buffer) - len(mark))
             left = end - time.monotonic()
             if left <= 0:
@@ -111,30 +116,6 @@ class Conversation:
             seen = self.until(b"<<%d log>>" % self._number, seconds)
         else:
             self.until(b"<<%d log>>" % self._number, 10.0)
-        log = _STAMP.sub("", self.until(b"<<%d end>>" % self._number, seconds).decode(errors="replace"))
+        log = without_stamps(self.until(b"<<%d end>>" % self._number, seconds).decode(errors="replace"))
         text = output.decode(errors="backslashreplace").replace("\r\n", "\n")
         return GuestAnswer(int(code), text, tuple(clean_log(log.splitlines()))), seen.decode(errors="replace")
-
-
-def clean_log(lines: list[str]) -> list[str]:
-    """The log without what differs from run to run: a WARNING is its message, the dump of a page its last line, times are zero."""
-    out: list[str] = []
-    inside, pending = False, [""][:0]
-    for line in lines:
-        if "[ cut here ]" in line:
-            inside, pending = True, []
-            continue
-        if inside:
-            if re.match(r"WARNING:|kernel BUG|BUG:|Oops", line):
-                out += pending
-                pending = []
-            elif "---[ end trace" in line:
-                inside = False
-            elif not _TRACE.match(line):
-                pending.append(line)
-            continue
-        if "page dumped because" in line:
-            while out and _PAGE.match(out[-1]):
-                out.pop()
-        out.append(re.sub(r"(initialised \d+ pages in) \d+ms", r"\1 0ms", line))
-    return out

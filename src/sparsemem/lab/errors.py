@@ -3,6 +3,8 @@
 ::
 
     LabError                exit 7   the lab cannot do it: a program, a package, a module, disk space
+    |- GoneError                     the index names a package that the mirror has no more
+    |- LackingQemuError              this QEMU has no such device, machine or option
     |- RefusedByQemuError            QEMU would not start this machine
     `- GuestLostError       exit 8   the guest stopped answering: neither the same nor different
 """
@@ -11,13 +13,21 @@ from __future__ import annotations
 
 from sparsemem.errors import SparsememError
 
-__all__ = ["GuestLostError", "LabError", "RefusedByQemuError"]
+__all__ = ["GoneError", "GuestLostError", "LabError", "LackingQemuError", "RefusedByQemuError"]
 
 
 class LabError(SparsememError):
     """The lab cannot do what was asked; the remedy names the package or the command."""
 
     exit_code = 7
+
+
+class GoneError(LabError):
+    """A package of the index that the mirror does not have (any more)."""
+
+
+class LackingQemuError(LabError):
+    """This QEMU cannot be the machine of any lab, or not with this device: no word about the scenario."""
 
 
 class RefusedByQemuError(LabError):

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sparsemem.lab.conversation import STEP_SECONDS, Conversation, GuestAnswer
-from sparsemem.lab.errors import GuestLostError, LabError
+from sparsemem.lab.errors import GuestLostError, LabError, LackingQemuError
 from sparsemem.lab.qemu import Qemu
 from sparsemem.machine.qemu import LABEL_SIZE
 from sparsemem.units import parse_size
@@ -46,7 +46,7 @@ class Guest:
         connected = socket.socket(socket.AF_UNIX)
         self._talk = Conversation(connected, self)
         try:
-            connected.connect(self.qemu.socket("agent"))
+            self.qemu.connect(connected, "agent")
             self._talk.until(b"<<ready>>", boot_timeout)
             self.boot_log = self.run("true").log
         except BaseException:
@@ -99,7 +99,7 @@ class Guest:
         self.fresh = False
         try:
             action()
-        except GuestLostError:
+        except (GuestLostError, LackingQemuError):
             raise
         except LabError as error:
             code, words = 1, f"{error.what}\n"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
+import time
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsemem.lab.cache import cache_dir, locked
+from sparsemem.lab.qemu import PREFIX
 from sparsemem.lab.userland import PROGRAMS, applets, program, run_inside, shared_objects
 
 if TYPE_CHECKING:
@@ -30,6 +33,10 @@ _MODULES = (
 
 _LEFT_OUT = ("dax_pmem_compat*",)
 """Not in the guest: with it 5.10 has devices of the "dax-class" model, as before ``daxctl migrate-device-model``."""
+
+
+_UNUSED = 14 * 86400
+"""Seconds after which an image that nobody asked for is removed."""
 
 
 class Archive:
@@ -91,9 +98,11 @@ def initramfs(image: KernelImage, root: Path, say: Callable[[str], None] | None 
     path = place / f"{image.name}-{_key(image, root)}.img"
     with locked("initramfs", say):
         if path.exists():
+            os.utime(path)
             return path
-        for old in place.glob(f"{image.name}-*.img"):
-            old.unlink()
+        for old in place.iterdir():  # another sparsemem may be at work with an image that is not ours
+            if old.suffix == ".tmp" or old.stat().st_mtime < time.time() - _UNUSED:
+                old.unlink()
         if say is not None:
             say(f"packing the guest of {image.name}")
         data = _pack(image, root)
@@ -148,11 +157,16 @@ def _pack(image: KernelImage, root: Path) -> bytes:
 def _add_modules(archive: Archive, image: KernelImage, root: Path) -> None:
     if image.modules is None:
         return
-    with tempfile.TemporaryDirectory(prefix="sparsemem-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as scratch:
         tree = Path(scratch) / "lib/modules"
-        shutil.copytree(
-            image.modules, tree, symlinks=True, ignore=shutil.ignore_patterns("build", "source", *_LEFT_OUT)
-        )
+        left_out = shutil.ignore_patterns("build", "source", *_LEFT_OUT)
+        try:
+            shutil.copytree(image.modules, tree, symlinks=True, ignore=left_out)
+        except shutil.Error as error:  # of each file one, as text
+            full = "No space left" in str(error) or "quota" in str(error)
+            raise OSError(
+                errno.ENOSPC if full else errno.EIO, "No space left on device" if full else str(error)[:200], scratch
+            ) from None
         for release in os.listdir(tree):
             run_inside(root, "sbin/depmod", "-b", scratch, release)
         for path in sorted(tree.rglob("*")):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sparsemem.errors import UnreadableError, UsageError
 from sparsemem.lab.apt import Apt, Candidate, newest
 from sparsemem.lab.cache import cache_dir, free_space, in_place, locked
-from sparsemem.lab.errors import LabError
+from sparsemem.lab.errors import GoneError, LabError
 from sparsemem.lab.userland import unpack
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ __all__ = ["SERIES", "KernelImage", "add", "available", "fetch", "find", "instal
 SERIES = ("5.10", "6.1", "6.12", "newest")
 """What ``kernels fetch`` knows by name: the kernels of bullseye, bookworm and trixie, and the newest that Debian has."""
 
-_CLOUD = r"linux-image-\d+\.\d+(\.\d+)?(\+deb\d+(\.\d+)?)?(-0\.deb\d+\.\d+|-\d+)?-cloud-amd64"
+_CLOUD = r"linux-image-\d+\.\d+\.\d+(\+deb\d+(\.\d+)?)?(-0\.deb\d+\.\d+|-\d+)?-cloud-amd64"
+"""With three numbers: linux-image-6.12-cloud-amd64 only depends on the newest."""
 _MODULES = (
     "drivers/firmware/qemu_fw_cfg", "drivers/nvdimm", "drivers/acpi/nfit", "drivers/dax", "drivers/cxl", "drivers/virtio",
     "fs/xfs", "fs/ext4", "fs/jbd2", "fs/mbcache", "lib", "crypto", "arch/x86/crypto",
@@ -63,6 +64,13 @@ def _kernels() -> Path:
     return cache_dir() / "kernels"
 
 
+def _root(name: str) -> Path:
+    """Where the kernel of that name is, or would be. Raises UsageError for what cannot be a name."""
+    if not re.fullmatch(r"[\w+~-][\w.+~-]*", name):
+        raise UsageError(f"not a name for a kernel: {name!r}")
+    return _kernels() / name
+
+
 def _load(root: Path) -> KernelImage | None:
     try:
         told = json.loads((root / "kernel.json").read_text())
@@ -77,14 +85,19 @@ def installed() -> list[KernelImage]:
     return sorted(found, key=lambda image: [int(part) for part in re.findall(r"\d+", image.version)])
 
 
-def available(apt: Apt) -> dict[str, Candidate]:
-    """Series -> the newest cloud kernel of it that the index has."""
+def _series(apt: Apt) -> dict[str, list[Candidate]]:
+    """Series -> every cloud kernel of it that the index has."""
     series: dict[str, list[Candidate]] = {}
     for candidate in apt.search(_CLOUD):
         match = re.match(r"(\d+\.\d+)", candidate.version)
         if match is not None and "~rc" not in candidate.version:
             series.setdefault(match[1], []).append(candidate)
-    return {name: best for name, found in series.items() if (best := newest(found)) is not None}
+    return series
+
+
+def available(apt: Apt) -> dict[str, Candidate]:
+    """Series -> the newest cloud kernel of it that the index has."""
+    return {name: best for name, found in _series(apt).items() if (best := newest(found)) is not None}
 
 
 def _wanted(apt: Apt, name: str) -> tuple[str, Candidate]:
@@ -104,11 +117,12 @@ def fetch(
 ) -> KernelImage:
     """Bring the newest kernel of a series into the cache. One that is there already stays, unless ``renew`` and there is a newer one.
 
-    Raises LabError, UsageError.
+    ``debuginfo``: its symbols, too. Where the mirror does not have them, the newest kernel of the series that has both is fetched
+    beside it, under its whole version, and that is the answer. Raises LabError, UsageError.
     """
     say = say or (lambda text: None)
     with locked("kernels", say):
-        image = _load(_kernels() / name)
+        image = _load(_root(name))
         apt = Apt(say)
         if image is None or renew:
             apt.update(force=renew)
@@ -117,24 +131,53 @@ def fetch(
             if image is None or (renew and image.package != f"{candidate.package} {candidate.version}"):
                 image = _unpacked(apt, series, candidate, say)
         if debuginfo and image.vmlinux is None:
+            if image.package.startswith("added"):
+                raise UsageError(
+                    f"{image.name} is a kernel of your own, whose symbols are in no package",
+                    remedy="sparsemem kernels add IMAGE --debuginfo VMLINUX",
+                )
             apt.update()
-            _debuginfo(apt, image, say)
+            image = _with_symbols(apt, image, say)
     return image
 
 
-def find(name: str, *, debuginfo: bool = False, say: Callable[[str], None] | None = None) -> KernelImage:
-    """A kernel by the name of ``installed()``, or fetched by series. Symbols that cannot be had are said, and done without.
+def _with_symbols(apt: Apt, image: KernelImage, say: Callable[[str], None]) -> KernelImage:
+    """The kernel with its symbols or, loudly, the newest of its series that has both. Raises LabError where none has."""
+    try:
+        _debuginfo(apt, image, say)
+    except GoneError:
+        say(f"THE MIRROR HAS NO DEBUG SYMBOLS of {image.package}; looking for the newest of its series with both")
+    else:
+        return image
+    series = re.match(r"\d+\.\d+", image.version)
+    left = _series(apt).get(series[0] if series else "", [])
+    left = [each for each in left if f"{each.package} {each.version}" != image.package]
+    while (best := newest(left)) is not None:
+        left.remove(best)
+        name = best.version.partition("-")[0]
+        other = _load(_root(name))
+        try:
+            if other is None or (other.vmlinux is None and other.package != f"{best.package} {best.version}"):
+                symbols(apt, best)
+                other = _unpacked(apt, name, best, say)
+            if other.vmlinux is None:
+                _debuginfo(apt, other, say)
+        except GoneError:
+            continue
+        say(f"{image.name} stays {image.version}, without symbols; the newest with symbols is {name}, beside it")
+        return other
+    raise LabError(
+        f"the mirror has no debug symbols of any kernel {series[0] if series else image.name} now",
+        remedy=f"none are needed: verify --kernel {image.name} reads its sections by its own BTF",
+    )
+
+
+def find(name: str, *, say: Callable[[str], None] | None = None) -> KernelImage:
+    """A kernel by the name of ``installed()``, or fetched by series; without symbols that are not there already.
 
     Raises LabError, UsageError.
     """
-    say = say or (lambda text: None)
-    image = _load(_kernels() / name) or fetch(name, say=say)
-    if debuginfo and image.vmlinux is None and not image.package.startswith("added"):
-        try:
-            return fetch(image.name, debuginfo=True, say=say)
-        except LabError as error:
-            say(f"{image.name}: no debug symbols, so sections are not compared: {error}")
-    return image
+    return _load(_root(name)) or fetch(name, say=say)
 
 
 def _unpacked(apt: Apt, series: str, candidate: Candidate, say: Callable[[str], None]) -> KernelImage:
@@ -147,7 +190,7 @@ def _unpacked(apt: Apt, series: str, candidate: Candidate, say: Callable[[str], 
                 debs.append(apt.download(split))
     root = _kernels() / series
     say(f"unpacking {candidate.package} {candidate.version}")
-    with in_place(root) as work:
+    with locked(f"kernel-{series}", say), in_place(root) as work:
         raw = work / "raw"
         for deb in debs:
             unpack(deb, raw)
@@ -189,34 +232,26 @@ def _copy_modules(tree: Path, into: Path) -> None:
             shutil.copyfile(tree / name, into / "modules" / tree.name / name)
 
 
-def _debuginfo(apt: Apt, image: KernelImage, say: Callable[[str], None]) -> None:
-    package, _, version = image.package.partition(" ")
+def symbols(apt: Apt, candidate: Candidate) -> Path:
+    """The package with the symbols of a kernel package, fetched. Raises GoneError where the index or the mirror has none."""
+    package, version = candidate
     found = [each for each in apt.search(re.escape(f"{package}-dbg")) if each.version == version]
     if not found:
-        raise LabError(
-            f"no debug symbols for {image.package} in the index any more",
-            remedy=f"sparsemem kernels fetch {image.name} --renew",
-        )
-    free_space(cache_dir(), 2 << 30, f"debug symbols of {image.name}")
-    deb = apt.download(found[0])
+        raise GoneError(f"no debug symbols for {package} {version} in the index")
+    free_space(cache_dir(), 2 << 30, f"debug symbols of {version}")
+    return apt.download(found[0])
+
+
+def _debuginfo(apt: Apt, image: KernelImage, say: Callable[[str], None]) -> None:
+    package, _, version = image.package.partition(" ")
+    deb = symbols(apt, Candidate(package, version))
     say(f"unpacking vmlinux of {image.release}")
     with in_place(image.root / "debug") as work:
-        import subprocess
-
-        tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE)  # noqa: S603, S607
-        names = ["*/vmlinux-*", "*/vmlinux"]
-        try:
-            subprocess.run(  # noqa: S603
-                ["tar", "-x", "-C", str(work), "--wildcards", *names],  # noqa: S607
-                stdin=tar.stdout, stderr=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
-        finally:
-            if tar.stdout is not None:
-                tar.stdout.close()
-            tar.wait()
+        unpack(deb, work, "*/vmlinux-*", "*/vmlinux")
         files = [path for path in work.rglob("vmlinux*") if path.is_file() and not path.is_symlink()]
         if not files:
-            raise LabError(f"no vmlinux in {deb.name}")
+            deb.unlink(missing_ok=True)
+            raise GoneError(f"no vmlinux in {deb.name}")
         files[0].rename(image.root / "vmlinux")
     shutil.rmtree(image.root / "debug", ignore_errors=True)
     deb.unlink(missing_ok=True)
@@ -228,9 +263,9 @@ def add(image: str, debuginfo: str | None = None, name: str | None = None, modul
     release = banner.partition(" ")[0]
     name = name or release
     match = re.search(r"Debian (\d+\.\d+\.\d+)", banner) or re.match(r"(\d+\.\d+(\.\d+)?(-rc\d+)?)", release)
-    if match is None or not re.fullmatch(r"[\w.+~-]+", name):
-        raise UsageError(f"not a name for a kernel: {name!r}", where=image)
-    with locked("kernels"), in_place(_kernels() / name) as work:
+    if match is None:
+        raise UsageError(f"a kernel whose release {release!r} tells no version", where=image)
+    with locked("kernels"), locked(f"kernel-{name}"), in_place(_root(name)) as work:
         shutil.copyfile(image, work / "vmlinuz")
         if debuginfo is not None:
             _check_elf(Path(debuginfo))
@@ -245,7 +280,7 @@ def add(image: str, debuginfo: str | None = None, name: str | None = None, modul
             _copy_modules(tree, work)
         told = {"version": match[1], "release": release, "package": f"added from {os.path.abspath(image)}"}
         (work / "kernel.json").write_text(json.dumps(told, indent=2) + "\n")
-    found = _load(_kernels() / name)
+    found = _load(_root(name))
     assert found is not None
     return found
 
@@ -274,10 +309,10 @@ def _banner(path: Path) -> str:
     return head[at : at + 256].partition(b"\0")[0].decode("ascii", "replace")
 
 
-def remove(name: str) -> None:
+def remove(name: str, say: Callable[[str], None] | None = None) -> None:
     """Take a kernel out of the cache. Raises UsageError when it is not there."""
-    root = _kernels() / name
+    root = _root(name)
     if _load(root) is None:
         raise UsageError(f"no kernel {name} in the cache", remedy="sparsemem kernels list")
-    with locked("kernels"):
+    with locked("kernels", say), locked(f"kernel-{name}", say):
         shutil.rmtree(root)

@@ -9,15 +9,15 @@ from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.memory_block import valid_zones_show
 from sparsemem.kernel.mmzone import SECTION_MARKED_PRESENT, flag_names, pfn_valid
 from sparsemem.lab.errors import GuestLostError
+from sparsemem.lab.masks import without_hardware
 
 if TYPE_CHECKING:
     from sparsemem.kernel.state import State
-    from sparsemem.lab.sections import GuestSection, SectionReader
+    from sparsemem.lab.sections import GuestSection, TableReader
     from sparsemem.play.player import Player
 
-__all__ = ["Block", "Node", "Observation", "Section", "Valid", "Zone", "of_guest", "of_model", "without_hardware"]
+__all__ = ["Block", "Node", "Observation", "Section", "Valid", "Zone", "of_guest", "of_model"]
 
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
 _MEMORY = "/sys/devices/system/memory"
 _ALL = (1 << 64) - 1
 
@@ -79,11 +79,6 @@ class Observation(NamedTuple):
     nodes: tuple[Node, ...] | None
 
 
-def without_hardware(iomem: str) -> tuple[str, ...]:
-    """The lines of an iomem text without PCI, ACPI, interrupt controllers, option ROMs and kernel text."""
-    return tuple(line for line in iomem.splitlines() if not _HARDWARE.search(line))
-
-
 def parse_zones(text: str) -> tuple[Zone, ...]:
     """The zones of a ``/proc/zoneinfo`` that span pages, sorted."""
     found: list[dict[str, int | str]] = []
@@ -125,7 +120,7 @@ def _blocks(files: dict[str, list[str]]) -> tuple[Block, ...]:
     return tuple(Block(f"memory{nr}", state, zones.get(nr, ())) for nr, state in sorted(states.items()))
 
 
-def of_guest(text: str, reader: SectionReader | None) -> Observation:
+def of_guest(text: str, reader: TableReader | None) -> Observation:
     """``text``: the answer of ``Guest.take`` or ``Guest.look``. Raises GuestLostError."""
     shown, ndctl, daxctl = [*text.split("@@\n"), "", ""][:3]
     files: dict[str, list[str]] = {}

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import MissingExtraError
-from sparsemem.lab.errors import GuestLostError, LabError, RefusedByQemuError
+from sparsemem.lab.errors import GuestLostError, LabError, LackingQemuError, RefusedByQemuError
 from sparsemem.machine.qemu import LABEL_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from socket import socket as Socket  # noqa: N812  (a method here is called socket)
 
     from sparsemem.play.scenario import MachineTable
 
-__all__ = ["BINARY", "Qemu", "accelerator", "arguments", "binary", "shown", "sweep"]
+__all__ = ["BINARY", "PREFIX", "Qemu", "accelerator", "arguments", "binary", "die_with_parent", "shown", "sweep"]
 
 BINARY = "qemu-system-x86_64"
 CMDLINE = "console=ttyS0 panic=-1 nokaslr"
@@ -80,12 +81,22 @@ def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, ac
 
 
 _QMP_SECONDS = 30.0
-_PREFIX = "sparsemem-lab-"
+_LACKS = re.compile(
+    r"is not a valid device model name|unsupported machine type|invalid accelerator|unable to find CPU model|invalid option"
+    r"|^Property '\S+' not found|'qom-type' does not accept value|The command \S+ has not been found",
+    re.MULTILINE,
+)
+_HOST = re.compile(r"[Cc]ould not (open|load)|No space left|Cannot allocate memory|Failed to (bind|find an available)")
+_NEWER = "install Debian's qemu-system-x86, 7.2 or newer"
+_CONSOLE = 1 << 20
+PREFIX = "sparsemem-lab-"
+"""Of temporary directories; the process id of the lab follows, so that the next one can tell what was left."""
+_KVM = Path("/dev/kvm")
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
-    """In the child, before QEMU runs: a lab that is killed leaves no guest behind."""
+def die_with_parent() -> None:
+    """In the child, before its program runs: a lab that is killed leaves no guest and no apt behind."""
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,8 +104,8 @@ def _die_with_parent() -> None:
 
 def sweep() -> None:
     """Remove the directories of labs that were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = path.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
             shutil.rmtree(path, ignore_errors=True)
 
@@ -106,7 +117,7 @@ def accelerator(kernel: Path, initrd: Path) -> str:
     """ "kvm" where a kernel boots with it within seconds, else "tcg": that /dev/kvm opens says nothing."""
     global _accelerator
     if _accelerator is None:
-        _accelerator = "kvm" if Path("/dev/kvm").exists() and _canary(kernel, initrd) else "tcg"
+        _accelerator = "kvm" if _KVM.exists() and _canary(kernel, initrd) else "tcg"
     return _accelerator
 
 
@@ -131,7 +142,7 @@ class Qemu:
     def __init__(self, table: MachineTable, kernel: Path, initrd: Path, accel: str = "tcg") -> None:
         sweep()
         program = binary()
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.argv = arguments(table, kernel, initrd, self.directory, accel)
         self.accel = accel
         self._qmp: Any = None
@@ -139,7 +150,7 @@ class Qemu:
         try:
             self.process = subprocess.Popen(  # noqa: S603
                 [program, *self.argv[1:]], stdin=subprocess.DEVNULL, stdout=self._stderr, stderr=self._stderr,
-                preexec_fn=_die_with_parent, start_new_session=True,
+                preexec_fn=die_with_parent, start_new_session=True,
             )  # fmt: skip
         except BaseException:
             self._remove()
@@ -152,9 +163,15 @@ class Qemu:
         self.close()
 
     def console(self) -> str:
-        """What the guest printed on its console so far."""
+        """What the guest printed on its console so far: the last MiB of it, for a guest may print without end."""
+        return self._console(-_CONSOLE)
+
+    def _console(self, part: int) -> str:
+        """The first bytes of it, or where negative the last."""
         try:
-            return (self.directory / "console").read_text(errors="replace")
+            with (self.directory / "console").open("rb") as file:
+                file.seek(0 if part > 0 else max(0, file.seek(0, os.SEEK_END) + part))
+                return file.read(abs(part)).decode(errors="replace")
         except OSError:
             return ""
 
@@ -169,21 +186,32 @@ class Qemu:
             time.sleep(0.01)
         return str(path)
 
+    def connect(self, client: Socket, name: str, seconds: float = 15.0) -> None:
+        """Connect to a socket; QEMU makes its file a moment before it listens. Raises RefusedByQemuError, GuestLostError."""
+        path, end = self.socket(name, seconds), time.monotonic() + seconds
+        while True:
+            try:
+                client.connect(path)
+            except OSError as error:
+                self.alive()
+                if time.monotonic() > end:
+                    raise GuestLostError(f"QEMU does not listen: {error.strerror}", self.console()) from None
+                time.sleep(0.01)
+            else:
+                return
+
     def alive(self) -> None:
         """Raises RefusedByQemuError or GuestLostError where the process has ended."""
         if self.process.poll() is None:
-            if "Kernel panic - not syncing" in self.console()[-20000:]:
+            if "Kernel panic - not syncing" in self._console(-20000):
                 raise GuestLostError("the guest panicked", self.console())
             return
         words = self._words()
-        if words and "Linux version" not in self.console():
-            lacks = re.search(
-                r"'([\w-]+)' is not a valid device model name|Unsupported machine|invalid accelerator", words
-            )
-            if lacks:
-                raise LabError(
-                    f"this QEMU cannot run the guest: {words}", remedy="install Debian's qemu-system-x86, 7.2 or newer"
-                )
+        if words and "Linux version" not in self._console(_CONSOLE):
+            if _LACKS.search(words):
+                raise LackingQemuError(f"this QEMU cannot run the guest: {words}", remedy=_NEWER)
+            if _HOST.search(words):
+                raise LabError(f"QEMU does not start here: {words}", remedy="is there room, on the disk and in memory?")
             raise RefusedByQemuError(words, remedy="the machine is not one that QEMU takes")
         raise GuestLostError("the guest is gone: it panicked or reset", self.console())
 
@@ -206,6 +234,8 @@ class Qemu:
                 self._qmp.connect(negotiate=True)
             return self._qmp.cmd(command, **arguments)
         except ExecuteError as error:
+            if _LACKS.search(str(error)):
+                raise LackingQemuError(f"this QEMU cannot do it: {error}", remedy=_NEWER) from None
             raise LabError(str(error)) from None
         except (QMPError, OSError, EOFError, TimeoutError):
             self.alive()

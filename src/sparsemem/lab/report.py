@@ -116,8 +116,13 @@ def _summary(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> Iterator[
     steps, seconds = sum(each.steps for each in verdicts), sum(each.seconds for each in verdicts)
     if steps:
         yield f"{steps} steps compared in {seconds:.0f} s ({steps * 60 / max(seconds, 0.001):.0f} a minute)"
+    drawn = sum(each.draws > 1 for each in verdicts)
+    if drawn:
+        yield f"{drawn} played again, until the guest drew the numbers that the model draws"
     for bench in benches:
-        how = "with its section table" if bench.sections and bench.image.vmlinux else "without its section table"
+        how = f"its section table read by {bench.reading}" if bench.reads else "without its section table"
+        if bench.sections and bench.reading and not bench.reads:
+            how += f": {bench.reading}"
         line = f"kernel {bench.image.name}: {bench.image.release}, {bench.accel.upper()}, {how}"
         if bench.boots:
             line += f"; {bench.boots} boots of {bench.boot_seconds / bench.boots:.1f} s"
@@ -137,7 +142,8 @@ def to_json(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> dict[str, 
                 "version": bench.image.version,
                 "package": bench.image.package,
                 "accelerator": bench.accel,
-                "sections": bool(bench.sections and bench.image.vmlinux),
+                "sections": bench.reads,
+                "reading": bench.reading,
                 "boots": bench.boots,
                 "lost_boots": bench.lost_boots,
                 "boot_seconds": round(bench.boot_seconds, 2),
@@ -154,6 +160,7 @@ def to_json(verdicts: Sequence[Verdict], benches: Sequence[Bench]) -> dict[str, 
                 "steps": each.steps,
                 "seconds": round(each.seconds, 2),
                 "words": each.words,
+                "draws": each.draws,
                 "layout": each.layout,
                 "qemu": each.qemu,
                 "console": each.console.splitlines()[-40:],

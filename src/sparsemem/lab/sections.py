@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sparsemem.errors import MissingExtraError
 from sparsemem.lab.errors import GuestLostError, LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["GuestSection", "SectionReader"]
+__all__ = ["OLD_FLAGS", "GuestSection", "SectionReader", "TableReader", "flag_bits"]
+
+OLD_FLAGS = {1: "MARKED_PRESENT", 2: "HAS_MEM_MAP", 4: "IS_ONLINE", 8: "IS_EARLY"}
+"""Before 6.0 they are macros, which neither debug information nor BTF tells."""
 
 
 class GuestSection(NamedTuple):
@@ -21,8 +25,28 @@ class GuestSection(NamedTuple):
     subsection_map: int | None
 
 
+class TableReader(Protocol):
+    """What reads a guest's section table and nodes; ``how`` is for the report."""
+
+    how: str
+
+    def read(self) -> list[GuestSection]:
+        """Every present section. Raises LabError, GuestLostError."""
+
+    def nodes(self) -> list[tuple[int, int, int]]:
+        """(node, first pfn, pages spanned) of every node that spans pages."""
+
+
+def flag_bits(enum: Mapping[str, int]) -> dict[str, int]:
+    """ "MARKED_PRESENT" -> 0, of the kernel's enumeration of section flags."""
+    names = {name[len("SECTION_") : -len("_BIT")]: bit for name, bit in enum.items() if name.endswith("_BIT")}
+    return {name: bit for name, bit in names.items() if name != "MAP_LAST"}
+
+
 class SectionReader:
     """drgn on one guest. ``socket`` is a QMP socket that nobody else uses."""
+
+    how = "drgn"
 
     def __init__(self, vmlinux: Path, socket: str) -> None:
         try:
@@ -51,14 +75,10 @@ class SectionReader:
 
     def _flag_names(self) -> dict[int, str]:
         try:
-            bits = self._program.constant("SECTION_MARKED_PRESENT_BIT").type_.enumerators
-            return {
-                1 << each.value: each.name[len("SECTION_") : -len("_BIT")]
-                for each in bits
-                if each.name.endswith("_BIT")
-            }
-        except LookupError:  # before 6.0 they are macros
-            return {1: "MARKED_PRESENT", 2: "HAS_MEM_MAP", 4: "IS_ONLINE", 8: "IS_EARLY"}
+            members = self._program.constant("SECTION_MARKED_PRESENT_BIT").type_.enumerators
+        except LookupError:
+            return OLD_FLAGS
+        return {1 << bit: name for name, bit in flag_bits({each.name: each.value for each in members}).items()}
 
     def read(self) -> list[GuestSection]:
         """Every present section. Raises GuestLostError when the guest is gone."""

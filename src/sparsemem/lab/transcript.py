@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import UnreadableError
-from sparsemem.lab.compare import Uuids, masked_log
+from sparsemem.lab.masks import Uuids, masked_log, masked_text
 
 if TYPE_CHECKING:
     from sparsemem.lab.guest import GuestAnswer
@@ -33,7 +33,7 @@ class Recorder:
             {
                 "command": command,
                 "exit_code": answer.exit_code,
-                "stdout": self._uuids.mask(answer.stdout),
+                "stdout": masked_text(self._uuids.mask(answer.stdout), command),
                 "log": [self._uuids.mask(line) for line in masked_log(answer.log)],
             }
         )

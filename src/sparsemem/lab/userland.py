@@ -24,17 +24,30 @@ PROGRAMS = ("bin/busybox", "usr/bin/ndctl", "usr/bin/daxctl", "usr/bin/cxl", "sb
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 
-def unpack(deb: Path, into: Path) -> None:
-    """``dpkg-deb -x``. Raises LabError."""
-    done = subprocess.run(["dpkg-deb", "-x", str(deb), str(into)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    if done.returncode:
-        why = done.stderr.strip()[:200]
-        if "No space left" in why:
-            raise LabError(
-                f"no space left to unpack {deb.name}", remedy="make room, or set XDG_CACHE_HOME to another file system"
-            )
+def unpack(deb: Path, into: Path, *only: str) -> None:
+    """The files of a package, or ``only`` those that match one of the patterns. Raises LabError."""
+    into.mkdir(parents=True, exist_ok=True)
+    reading = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603, S607
+    with reading:
+        writing = subprocess.run(  # noqa: S603
+            ["tar", "-x", "-C", str(into), "--no-same-owner", *(["--wildcards", *only] if only else [])],  # noqa: S607
+            stdin=reading.stdout, capture_output=True, check=False,
+        )  # fmt: skip
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        reading.stdout.close()
+        why = reading.stderr.read().decode(errors="replace").strip()[:200]
+    told = writing.stderr.decode(errors="replace")
+    if "No space left" in told or "Disk quota" in told:
+        raise LabError(
+            f"no space left to unpack {deb.name}", remedy="make room, or set XDG_CACHE_HOME to another file system"
+        )
+    if reading.returncode or (writing.returncode and "Not found in archive" not in told):
         deb.unlink(missing_ok=True)
-        raise LabError(f"cannot unpack {deb.name}, which was damaged and is removed", why=why, remedy="try again")
+        raise LabError(
+            f"cannot unpack {deb.name}, which was damaged and is removed", why=why or told.strip()[:200],
+            remedy="try again",
+        )  # fmt: skip
 
 
 def userland(say: Callable[[str], None] | None = None) -> Path:

@@ -54,17 +54,24 @@ class Player:
         """A point to come back to with ``back``."""
         shell = self._shell
         board = self.dimms.snapshot() if self.dimms is not None else None
-        return len(self.machine.history), board, shell.files.snapshot(), shell.cwd, dict(shell.variables)
+        return (
+            len(self.machine.history),
+            board,
+            shell.files.snapshot(),
+            shell.cwd,
+            dict(shell.variables),
+            shell.log_start,
+        )
 
     def back(self, mark: Any) -> None:
         """Take everything since ``mark()`` back."""
-        depth, board, files, cwd, variables = mark
+        depth, board, files, cwd, variables, log_start = mark
         while len(self.machine.history) > depth:
             self.machine.undo()
         if self.dimms is not None:
             self.dimms.restore(board)
         self._shell.files.restore(files)
-        self._shell.cwd, self._shell.variables = cwd, dict(variables)
+        self._shell.cwd, self._shell.variables, self._shell.log_start = cwd, dict(variables), log_start
 
     @property
     def names(self) -> list[str]:

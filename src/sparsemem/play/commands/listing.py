@@ -189,8 +189,12 @@ def _resolved(sh: Shell, path: str) -> str | None:
 
 
 def _dmesg(sh: Shell, argv: list[str], io: Streams) -> int:
-    """The lines that a default kernel prints, without time stamps: the model has no clock."""
-    io.out.append("".join(f"{line.text}\n" for line in sh.machine.state.lines if line.level != "debug"))
+    """The lines that a default kernel prints, without time stamps: the model has no clock. The boot of the machine is not in it."""
+    read = read_options("dmesg", argv[1:])
+    lines = sh.machine.state.lines
+    io.out.append("".join(f"{line.text}\n" for line in lines[sh.log_start :] if line.level != "debug"))
+    if "c" in read.flags:
+        sh.log_start = len(lines)
     return 0
 
 

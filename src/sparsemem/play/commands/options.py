@@ -38,7 +38,7 @@ _RAW = Options(raw=True)
 OPTIONS: dict[str, Options] = {
     ":": _RAW, "[": _RAW, "basename": Options(), "break": Options(), "cat": Options("n"), "cd": Options("LP"), "cmp": Options("s"),
     "continue": Options(), "cp": Options(), "cut": Options("s", "cdf"), "dd": Options(), "df": Options(),
-    "dirname": Options(), "dmesg": Options(), "echo": _RAW, "exit": Options(), "export": Options(), "false": _RAW, "find": _RAW,
+    "dirname": Options(), "dmesg": Options("c"), "echo": _RAW, "exit": Options(), "export": Options(), "false": _RAW, "find": _RAW,
     "grep": Options("EFHchilnoqsvwx", "ABCem"),
     "head": Options("q", "cn", number=True), "hexdump": Options("Cv", "ns"), "ls": Options("1Aadl"), "md5sum": Options(),
     "mkdir": Options("p"), "mkfs.ext4": Options("Fqv", "ELUbm"), "mkfs.xfs": Options("Kfq", "Lbdms"), "mount": Options("rw", "ot"),

@@ -57,6 +57,7 @@ class Shell:
         self.files = Files(machine, self.apply)
         self.refusal: Refusal | None = None
         self.errno: int | None = None
+        self.log_start = len(machine.state.lines)  # of what dmesg shows
         self.fresh()
 
     def fresh(self) -> None:
