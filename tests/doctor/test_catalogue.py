@@ -33,6 +33,16 @@ def test_the_document_is_current() -> None:
     assert updated(text, "docs/doctor.md") == text, "run: python -m sparsemem.doctor.catalogue docs/doctor.md"
 
 
+def test_every_finding_is_explained() -> None:
+    from sparsemem.explain.lookup import find_name
+    from sparsemem.machine.faults import FAULTS
+
+    for check in CHECKS:
+        for kind in check.finds:
+            known = find_name(kind.id) or find_name(kind.rule or "") or kind.id in FAULTS
+            assert known or kind.id in ("model-disagrees", "kmem-unavailable"), kind
+
+
 def test_a_document_without_markers_is_an_error() -> None:
     with pytest.raises(InputError, match="no place"):
         updated("# nothing", "x.md")
