@@ -5,6 +5,7 @@ What can not be told apart is a share of its own ("unknown", "metadata"), never 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -195,22 +196,24 @@ def balances(ctx: Context) -> tuple[Balance, ...]:
             if region.type == "blk":
                 continue
             own = daxes.get(region.dev, [])
-            starts = Intervals(r for dax in own for r in dax.ranges)
+            places = sorted((r.start, r.end, index) for index, dax in enumerate(own) for r in dax.ranges)
             views = []
             for fact in spaces.get(region.dev, []):
-                held = _dax_of(fact, own, starts) if fact.mode == "devdax" and own else None
+                held = _dax_of(fact, own, places) if fact.mode == "devdax" and own else None
                 views.append(NamespaceView(fact, held, answers.get(fact.dev), blocks.get(fact.dev)))
             found.append(_region(ctx, region, views))
         names = {region.dev for region in d.regions}
-        places = dax_ranges(d)
-        found += [_dax(ctx, dax, places[dax.dev]) for dax in d.dax if dax.region not in names]
+        ranges = dax_ranges(d)
+        found += [_dax(ctx, dax, ranges[dax.dev]) for dax in d.dax if dax.region not in names]
     found += _windows(ctx)
     return tuple(found)
 
 
-def _dax_of(fact: NamespaceFact, own: list[DaxFact], starts: Intervals) -> DaxFact | None:
+def _dax_of(fact: NamespaceFact, own: list[DaxFact], places: list[tuple[int, int, int]]) -> DaxFact | None:
     """The dax device of a devdax namespace: by its place, else by its name."""
-    if fact.range is not None and starts.touches(fact.range):
-        return next((dax for dax in own if any(fact.range.overlaps(r) for r in dax.ranges)), None)
+    if fact.range is not None:
+        at = bisect_left(places, (fact.range.end, 0, 0))
+        if at and places[at - 1][1] > fact.range.start:
+            return own[places[at - 1][2]]
     name = fact.holder or f"dax{fact.dev.removeprefix('namespace')}"
-    return next((dax for dax in own if dax.dev == name), None)
+    return next((dax for dax in own if dax.dev == name and not dax.ranges), None)
