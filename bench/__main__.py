@@ -13,7 +13,7 @@ from bench import layouts, ops, pfn
 from bench.measure import Table, WrongAnswerError
 from bench.peers import compiler
 
-PARTS = ("pfn", "ops", "explore", "engine", "namespaces", "plan")
+PARTS = ("pfn", "ops", "explore", "engine", "namespaces", "plan", "doctor")
 ASKED = ("lab",)
 """Parts that run when they are named, or without ``--quick`` where nothing would have to be fetched for them."""
 
@@ -71,6 +71,11 @@ def main() -> int:
 
             table.heading("Plans")
             plan.run(table, quick=quick)
+        if "doctor" in parts:
+            from bench import doctor
+
+            table.heading("The doctor")
+            doctor.run(table, quick=quick)
         if "lab" in parts:
             from bench import lab
 

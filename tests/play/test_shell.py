@@ -38,6 +38,18 @@ def test_each_step_is_a_shell_of_its_own() -> None:
     assert player.step("", parse_step("pwd; echo [$x]; cat /tmp/t/f")).stdout == "/\n[]\nfile\n"
 
 
+def test_a_shell_in_the_shell() -> None:
+    """As BusyBox's: variables are its own, its exit code is handed on, and its output is redirected."""
+    player = _player()
+    step = "x=1; cd /tmp; sh -c 'echo [$x]; cd /; y=2; exit 3' > /tmp/t/f; echo $? [$y]; pwd; cat /tmp/t/f"
+    assert player.step("", parse_step(step)).stdout == "3 []\n/tmp\n[]\n"
+    for wrong in ("sh file", "sh -c 'echo' name"):
+        with pytest.raises(NotModelledError, match="sh -c TEXT"):
+            parse_step(wrong)
+    with pytest.raises(NotModelledError, match="no such command"):
+        parse_step("sh -c reboot")
+
+
 def test_a_prompt_keeps_its_shell() -> None:
     player = Player(parse_machine("6.1; 1M-1G ram"), keep=True)
     player.step("", parse_step("cd /tmp; x=1"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sparsemem.doctor.devices import Device, find_devices
 from sparsemem.doctor.intervals import Intervals
@@ -11,15 +11,12 @@ from sparsemem.ranges import Range
 from sparsemem.units import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from sparsemem.doctor.finding import Finding
     from sparsemem.kernel.state import State
     from sparsemem.machine.description import MachineDescription
     from sparsemem.machine.machine import Answer, Machine
     from sparsemem.spec import Kernel
 
-__all__ = ["Check", "Context", "make_context"]
+__all__ = ["Context", "make_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class Context:
     """``own_kernel``: judged for the kernel that the machine runs, so that its state is evidence. ``answers``: what was mapped or
     done on the model, by device or step. ``ram``: boot RAM, ``mapped``: live device mappings, ``regions``: libnvdimm regions, all
     bytes. ``block_size_sure``: the memory block size was read, or follows from what is known. ``description`` is None for a layout
-    line."""
+    line. ``captured``: it was read from a real machine; False for one of the model."""
 
     machine: Machine
     description: MachineDescription | None
@@ -39,6 +36,7 @@ class Context:
     devices: tuple[Device, ...]
     block_size: int
     block_size_sure: bool
+    captured: bool = True
 
     @property
     def kernel(self) -> Kernel:
@@ -58,17 +56,6 @@ class Context:
         return self.description.source if self.description is not None else "layout line"
 
 
-class Check(NamedTuple):
-    """A check declares what it needs. ``needs``: why it can not be made, or None. ``applies``: why there is nothing to check, or
-    None. ``about`` is for people: "device memory beside RAM"."""
-
-    name: str
-    about: str
-    needs: Callable[[Context], str | None]
-    applies: Callable[[Context], str | None]
-    run: Callable[[Context], Iterable[Finding]]
-
-
 def _block_size_sure(machine: Machine, description: MachineDescription | None, own_kernel: bool) -> bool:
     k = machine.kernel
     if description is None or machine.layout.block_size is not None:
@@ -84,7 +71,12 @@ def _block_size_sure(machine: Machine, description: MachineDescription | None, o
 
 
 def make_context(
-    machine: Machine, description: MachineDescription | None, own_kernel: bool, answers: tuple[tuple[str, Answer], ...]
+    machine: Machine,
+    description: MachineDescription | None,
+    own_kernel: bool,
+    answers: tuple[tuple[str, Answer], ...],
+    *,
+    captured: bool = True,
 ) -> Context:
     """Gather what the checks share."""
     shift = machine.kernel.geometry.PAGE_SHIFT
@@ -101,4 +93,5 @@ def make_context(
         devices=find_devices(machine, description, dict(answers)),
         block_size=machine.state.misc["memory_block_size_bytes"],
         block_size_sure=_block_size_sure(machine, description, own_kernel),
+        captured=captured,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.intervals import Intervals
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sparsemem.machine.description import DaxFact, MachineDescription, NamespaceFact, RegionFact
     from sparsemem.machine.machine import Answer, Machine
 
-__all__ = ["Device", "find_devices"]
+__all__ = ["Device", "dax_ranges", "find_devices"]
 
 _DESCRIPTIONS = (IORES_DESC_PERSISTENT_MEMORY, IORES_DESC_PERSISTENT_MEMORY_LEGACY, IORES_DESC_SOFT_RESERVED)
 
@@ -48,6 +49,8 @@ class Device:
     def maps(self) -> bool:
         """Does it ever get struct pages of its own? Sector mode and system RAM do not."""
         raw = self.namespace is not None and self.namespace.force_raw
+        if self.mode == "raw" and self.region is not None and self.region.mappings:
+            return False  # ND_REGION_PAGEMAP is for memory without DIMMs: e820, virtio, device tree
         return self.mode not in ("sector", "system-ram", "unknown-btt") and self.kind != "soft" and not raw
 
     @property
@@ -62,12 +65,13 @@ class Device:
 
 def _of_description(description: MachineDescription, answers: dict[str, Answer]) -> Iterator[Device]:
     ram = Intervals(r for dax in description.dax if dax.mode == "system-ram" for r in dax.ranges)
+    regions = {region.dev: region for region in description.regions}
     for fact in description.namespaces:
         if fact.range is not None:
             mode = "system-ram" if fact.mode == "devdax" and ram.touches(fact.range) else fact.mode
             yield Device(
                 name=fact.dev, kind="namespace", range=fact.range, mode=mode, live=fact.enabled,
-                answer=answers.get(fact.dev), namespace=fact,
+                answer=answers.get(fact.dev), namespace=fact, region=regions.get(fact.region),
             )  # fmt: skip
     known = Intervals(fact.range for fact in description.namespaces if fact.range is not None)
     for dax in description.dax:
@@ -81,6 +85,19 @@ def _of_description(description: MachineDescription, answers: dict[str, Answer])
     for region in description.regions:
         if region.range is not None and region.type != "blk" and not known.touches(region.range):
             yield Device(name=region.dev, kind="region", range=region.range, region=region)
+
+
+def dax_ranges(description: MachineDescription) -> dict[str, tuple[Range, ...]]:
+    """The ranges of each dax device. Where only iomem tells of it, its data begins where its metadata ends there, although kmem uses
+    less."""
+    found = {dax.dev: dax.ranges for dax in description.dax}
+    guessed = {dax.dev for dax in description.dax if not dax.listed and dax.ranges}
+    for top in description.iomem.children if description.iomem is not None and guessed else ():
+        for left, right in pairwise(top.children):
+            name = right.name or ""
+            if name in guessed and right.start == found[name][0].start and left.name == f"namespace{name[3:]}":
+                found[name] = (Range(left.end + 1, found[name][0].end), *found[name][1:])
+    return found
 
 
 def _iomem_kind(desc: int) -> str:

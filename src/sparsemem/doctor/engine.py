@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sparsemem.doctor import access, blocks, capacity, kmem, mappings, sections
-from sparsemem.doctor.context import Check, Context, make_context
-from sparsemem.doctor.finding import CheckRun, Diagnosis, Finding, Summary
+from sparsemem.doctor.balance import balances
+from sparsemem.doctor.checks import CHECKS
+from sparsemem.doctor.checks.access import inputs
+from sparsemem.doctor.context import Context, make_context
+from sparsemem.doctor.finding import CheckRun, Diagnosis, Finding
 from sparsemem.doctor.intervals import Intervals, merge
+from sparsemem.doctor.summary import summarize
 from sparsemem.machine.build import build
 from sparsemem.machine.machine import Machine
-from sparsemem.ranges import Range
+from sparsemem.readers.model import has_devices, read_model
 
 if TYPE_CHECKING:
+    from sparsemem.doctor.check import Check
     from sparsemem.machine.description import MachineDescription, Note
     from sparsemem.machine.machine import Answer
 
@@ -21,111 +25,8 @@ __all__ = ["CHECKS", "diagnose", "diagnose_machine"]
 
 _FEW = 8
 """So many findings of one kind are told one by one."""
-
-
-def _always(_: Context) -> str | None:
-    return None
-
-
-def _iomem(ctx: Context) -> str | None:
-    """Where device memory lies is known from iomem, sysfs or a listing; without any of them there is no telling."""
-    d = ctx.description
-    if d is None or d.iomem is not None or ctx.devices or any(e.kind.startswith("persistent") for e in d.boot_map):
-        return None
-    if d.boot_map:
-        return None
-    return "no addresses of devices are known (no /proc/iomem, or without root)"
-
-
-def _described(ctx: Context) -> str | None:
-    return "a layout line tells nothing of it" if ctx.description is None else None
-
-
-def _regions(ctx: Context) -> str | None:
-    if ctx.description is None:
-        return "a layout line tells nothing of namespaces"
-    missing = [fact.dev for fact in ctx.description.namespaces if fact.range is None]
-    if missing and all(fact.range is None for fact in ctx.description.namespaces):
-        return f"the addresses of {', '.join(missing[:4])} are not known"
-    return None
-
-
-def _block_size(ctx: Context) -> str | None:
-    if ctx.block_size_sure:
-        return None
-    return "cannot tell the memory block size: with 64 GiB or more it depends on whether this is a virtual machine, which is not known"
-
-
-def _dax(ctx: Context) -> str | None:
-    return "a layout line tells nothing of dax devices" if ctx.description is None else _block_size(ctx)
-
-
-def _has_devices(ctx: Context) -> str | None:
-    return None if ctx.devices else "there is no device memory"
-
-
-def _has_regions(ctx: Context) -> str | None:
-    return None if ctx.description is not None and ctx.description.namespaces else "there are no namespaces"
-
-
-def _has_dax(ctx: Context) -> str | None:
-    return None if ctx.description is not None and ctx.description.dax else "there are no dax devices"
-
-
-def _has_windows(ctx: Context) -> str | None:
-    windows = any((res.name or "").startswith("CXL Window") for res in ctx.state.iomem.children)
-    return None if windows else "there are no CXL windows"
-
-
-def _has_ram(ctx: Context) -> str | None:
-    if not ctx.ram.ranges:
-        return "no RAM is described"
-    bare = ctx.description is not None and ctx.description.hypervisor is False
-    return "this is no virtual machine" if bare else None
-
-
-def _has_steps(ctx: Context) -> str | None:
-    return None if ctx.description is None and ctx.answers else "there are no steps"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check("access", "whether addresses could be read", _always, _always, access.zero_iomem),
-    Check("invariants", "sections, memmaps, zones and blocks", _always, _always, sections.faults),
-    Check("steps", "the operations of the layout line", _always, _has_steps, mappings.steps),
-    Check("mappings", "device memory that this kernel refuses", _iomem, _has_devices, mappings.mappings),
-    Check("neighbours", "devices that share a section", _iomem, _has_devices, mappings.neighbours),
-    Check("beside-ram", "device memory beside RAM", _iomem, _has_devices, sections.beside_ram),
-    Check("teardown", "page arrays that neighbours share", _iomem, _has_devices, sections.shared_teardown),
-    Check("blocks", "memory blocks that hold device memory", _iomem, _has_devices, blocks.partly_ram),
-    Check("hotplug-room", "room for hot-plugged RAM", _block_size, _has_ram, blocks.hotplug_room),
-    Check("movable", "RAM from devices in kernel zones", _described, _has_dax, blocks.will_not_come_back),
-    Check("kmem", "device memory as RAM", _dax, _has_dax, kmem.kmem),
-    Check("cxl-windows", "CXL windows and memory blocks", _block_size, _has_windows, kmem.cxl_windows),
-    Check("free-space", "free space that can not be given out", _regions, _has_regions, capacity.free_space),
-    Check("cut-namespaces", "namespaces that an old kernel cut", _regions, _has_regions, capacity.cut_namespaces),
-    Check("page-arrays", "page arrays in RAM in spite of map=dev", _regions, _has_regions, capacity.page_arrays),
-)
-
-
-def _summary(ctx: Context, findings: list[Finding]) -> Summary:
-    shift = ctx.kernel.geometry.PAGE_SHIFT
-    live = Intervals(Range(start << shift, end << shift) for p in ctx.state.pgmaps.values() for start, end in p.mapped)
-    added = sum(not block.early for block in ctx.state.blocks.values()) * ctx.block_size
-    whole = [d.range for d in ctx.devices]
-    if ctx.description is not None:
-        whole += [region.range for region in ctx.description.regions if region.range is not None]
-    lost = Intervals(r for each in findings if each.lost for r in each.ranges)
-    return Summary(
-        ram=ctx.ram.size,
-        device=Intervals(whole).size,
-        mapped=live.size,
-        hotplugged=added,
-        stranded=lost.size,
-        block_size=ctx.block_size,
-        section_size=ctx.section,
-        blocks=len(ctx.state.blocks),
-        stuck_blocks=blocks.stuck_blocks(ctx),
-    )
+_TYPED_AS_CALLS = ("store", "claim", "release", "nd_", "dax_region", "bdev", "mount", "path_")
+"""Operations that are the tools' work, or firmware's: what was refused of them is not what the line asked for."""
 
 
 def _fold(findings: list[Finding]) -> list[Finding]:
@@ -151,21 +52,27 @@ def _fold(findings: list[Finding]) -> list[Finding]:
     return sorted(folded, key=lambda each: each.sort_key)
 
 
+def _run(check: Check, ctx: Context) -> tuple[CheckRun, list[Finding]]:
+    """One check: skipped for want of input, nothing to check, or ran."""
+    nothing = check.nothing(ctx)
+    for need in check.needs:
+        missing = need.missing(ctx)
+        if missing is not None and (nothing is None or need.comes_first):
+            return CheckRun(check.id, check.about, "skipped", missing), []
+    if nothing is not None:
+        return CheckRun(check.id, check.about, "nothing", nothing), []
+    return CheckRun(check.id, check.about, "ran"), [replace(each, check=check.id) for each in check.run(ctx)]
+
+
 def _examine(ctx: Context, notes: tuple[Note, ...]) -> Diagnosis:
     findings: list[Finding] = []
     runs: list[CheckRun] = []
     for check in CHECKS:
-        nothing, missing = check.applies(ctx), check.needs(ctx)
-        if missing is not None and (nothing is None or check.needs is _iomem):
-            runs.append(CheckRun(check.name, check.about, "skipped", missing))
-        elif nothing is not None:
-            runs.append(CheckRun(check.name, check.about, "nothing", nothing))
-        else:
-            found = list(check.run(ctx))
-            findings += found
-            runs.append(CheckRun(check.name, check.about, "ran"))
+        run, found = _run(check, ctx)
+        runs.append(run)
+        findings += found
     findings = _fold(findings)
-    read, missing_inputs = access.inputs(ctx.description) if ctx.description is not None else (("a layout line",), ())
+    read, missing_inputs = inputs(ctx.description) if ctx.captured and ctx.description else (("a layout line",), ())
     return Diagnosis(
         source=ctx.source,
         kernel=str(ctx.kernel.version),
@@ -176,7 +83,8 @@ def _examine(ctx: Context, notes: tuple[Note, ...]) -> Diagnosis:
         read=read,
         missing=missing_inputs,
         notes=notes,
-        summary=_summary(ctx, findings),
+        summary=summarize(ctx, findings),
+        balances=balances(ctx),
     )
 
 
@@ -192,10 +100,19 @@ def diagnose(description: MachineDescription, version: str | None = None) -> Dia
 
 
 def diagnose_machine(machine: Machine) -> Diagnosis:
-    """Examine the machine of a layout line as it stands; the steps that its kernel refused are findings."""
-    replayed = Machine(machine.kernel, machine.layout)
-    answers: list[tuple[str, Answer]] = [(str(op), replayed.apply(op)) for op in machine.history]
-    ctx = make_context(replayed, None, True, tuple(answers))
+    """Examine a machine of the model as it stands: that of a layout line, or one on which commands were played.
+
+    The steps of a layout line that its kernel refused are findings. Its regions, namespaces and dax devices, its labels and info blocks
+    are read as a captured machine's are.
+    """
+    asked = [op for op in machine.history if not op.name.startswith(_TYPED_AS_CALLS)]
+    answers: list[tuple[str, Answer]] = []
+    if asked:
+        machine, history = Machine(machine.kernel, machine.layout), machine.history
+        replayed = [(op, machine.apply(op)) for op in history]
+        answers = [(str(op), answer) for op, answer in replayed if not op.name.startswith(_TYPED_AS_CALLS)]
+    description = read_model(machine) if has_devices(machine) else None
+    ctx = make_context(machine, description, True, tuple(answers), captured=False)
     refused = Intervals(r for _, answer in answers if answer.refusal is not None for r in answer.operation.ranges)
     if refused.ranges:
         kept = tuple(d for d in ctx.devices if d.kind == "mapping" or not refused.touches(d.range))

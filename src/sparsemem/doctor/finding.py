@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sparsemem.doctor.balance import Balance
     from sparsemem.machine.description import Note
     from sparsemem.ranges import Range
 
@@ -21,10 +22,15 @@ _EXIT_CODES = {"error": 10, "warning": 11}
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to do: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run."""
+    """What to do: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run.
+
+    ``steps``: the commands that cure the finding, one after the other, as the model's shell plays them; empty where ``argv`` only looks,
+    or no command cures it.
+    """
 
     why: str
     argv: tuple[str, ...] = ()
+    steps: tuple[tuple[str, ...], ...] = ()
 
     @property
     def command(self) -> str:
@@ -39,7 +45,7 @@ class Finding:
     ``id`` is a topic of ``sparsemem explain``; ``ranges`` are bytes, half-open, sorted; ``rule`` an id of ``spec.rules`` (None for
     what no rule covers), ``why`` its text and ``kernels`` the kernels it holds for, in words. ``kernel_says``: the lines that this
     kernel prints (empty: it says nothing). ``capacity``: bytes concerned, None where that is no question of capacity; ``lost`` says
-    that those bytes can not be used as things stand. ``errno`` is what the kernel answers ("ENXIO").
+    that those bytes can not be used as things stand. ``errno`` is what the kernel answers ("ENXIO"). ``check``: who found it.
     """
 
     id: str
@@ -56,6 +62,7 @@ class Finding:
     lost: bool = False
     remedies: tuple[Remedy, ...] = ()
     source: str = ""
+    check: str = ""
 
     @property
     def sort_key(self) -> tuple[int, int, str, tuple[str, ...]]:
@@ -78,7 +85,7 @@ class CheckRun:
 class Summary:
     """Numbers of the machine, bytes. ``device``: device memory that the kernel was told of; ``mapped``: of that, with struct pages;
     ``hotplugged``: RAM that drivers added; ``stranded``: what the findings call lost; ``stuck_blocks``: boot blocks that can never
-    go offline, for a hole or for two zones."""
+    go offline, for a hole or for two zones; ``block_size_why``: the rule by which this machine has that block size."""
 
     ram: int
     device: int
@@ -89,11 +96,13 @@ class Summary:
     section_size: int
     blocks: int
     stuck_blocks: int
+    block_size_why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The doctor's answer. ``own_kernel`` is False where another kernel was asked for; ``read`` and ``missing`` name the inputs."""
+    """The doctor's answer. ``own_kernel`` is False where another kernel was asked for; ``read`` and ``missing`` name the inputs;
+    ``balances``: where the bytes of each region, dax device and CXL window are."""
 
     source: str
     kernel: str
@@ -105,6 +114,7 @@ class Diagnosis:
     missing: tuple[str, ...]
     notes: tuple[Note, ...]
     summary: Summary
+    balances: tuple[Balance, ...] = ()
 
     @property
     def worst(self) -> str | None:

@@ -10,7 +10,7 @@ from sparsemem.ranges import Range
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Intervals", "align_down", "align_up", "merge"]
+__all__ = ["Intervals", "align_down", "align_up", "inward", "merge", "outside"]
 
 
 def align_down(value: int, unit: int) -> int:
@@ -21,6 +21,24 @@ def align_down(value: int, unit: int) -> int:
 def align_up(value: int, unit: int) -> int:
     """The multiple of ``unit`` at or above ``value``."""
     return -(-value // unit) * unit
+
+
+def inward(r: Range, block: int) -> Range:
+    """``dax_kmem_range``: start up, end down to memory blocks; empty (end at start) where nothing is left."""
+    start, end = align_up(r.start, block), align_down(r.end, block)
+    return Range(start, max(start, end))
+
+
+def outside(ranges: Iterable[Range], block: int) -> tuple[Range, ...]:
+    """What of each range lies outside whole memory blocks."""
+    lost: list[Range] = []
+    for r in ranges:
+        kept = inward(r, block)
+        if kept.size == 0:
+            lost.append(r)
+        else:
+            lost += [part for part in (Range(r.start, kept.start), Range(kept.end, r.end)) if part.size]
+    return tuple(lost)
 
 
 def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:

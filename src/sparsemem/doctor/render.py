@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from sparsemem.doctor.balance_text import render_balances
 from sparsemem.ranges import format_range
 from sparsemem.units import format_size
 
@@ -56,6 +58,8 @@ def _numbers(diagnosis: Diagnosis) -> str:
     if s.stranded:
         parts.append(f"{format_size(s.stranded)} stranded")
     blocks = f"{_count(s.blocks, 'memory block')} of {format_size(s.block_size)}"
+    if s.block_size > s.section_size and s.block_size_why:
+        blocks += f" ({s.block_size_why})"
     parts.append(blocks + (f", {s.stuck_blocks} of them can never go offline" if s.stuck_blocks else ""))
     return "; ".join(parts) + "."
 
@@ -103,8 +107,11 @@ def _finding(finding: Finding, width: int, color: bool) -> Iterator[str]:
         yield ("  kernel" if index == 0 else "").ljust(_LABEL) + line
     for index, remedy in enumerate(finding.remedies):
         yield from _labelled("do" if index == 0 else "", remedy.why, width)
-        if remedy.argv:
-            yield from _wrap(remedy.command, width, " " * _LABEL + "$ ", " " * _LABEL + "  ")
+        first = remedy.steps[0] if remedy.steps else None
+        words = remedy.steps if first == remedy.argv or not remedy.argv else (remedy.argv,)
+        commands = [shlex.join(each) for each in words if each]
+        # never wrapped: they are pasted
+        yield from (" " * _LABEL + "$ " + command for command in commands)
     topic = _explained(finding)
     if topic:
         yield from _labelled("more", f"sparsemem explain {topic}", width)
@@ -128,6 +135,7 @@ def render_text(diagnosis: Diagnosis, width: int = 80, color: bool = False) -> s
     lines += _wrap(_numbers(diagnosis), width)
     for finding in diagnosis.findings:
         lines += ["", *_finding(finding, width, color)]
+    lines += render_balances(diagnosis.balances, width)
     closing: list[str] = []
     if diagnosis.skipped:
         closing += _wrap(f"Not judged: {_skipped(diagnosis)}.", width, "", "  ")

@@ -4,10 +4,16 @@
 
     {"source", "kernel", "arch", "own_kernel", "worst": "error" | "warning" | "notice" | null, "exit_code",
      "findings": [{"id", "severity", "what", "why", "rule", "kernels", "errno", "ranges": [RANGE], "devices": [], "kernel_says": [],
-                   "capacity": bytes | null, "lost", "remedies": [{"why", "argv": []}], "source"}],
+                   "capacity": bytes | null, "lost", "remedies": [{"why", "argv": [], "steps": [[]]}], "source", "check"}],
      "checks": [{"name", "about", "state": "ran" | "nothing" | "skipped", "reason"}],
      "read": [], "missing": [], "notes": [{"source", "where", "what"}],
-     "summary": {"ram", "device", "mapped", "hotplugged", "stranded", "block_size", "section_size", "blocks", "stuck_blocks"}}
+     "summary": {"ram", "device", "mapped", "hotplugged", "stranded", "block_size", "block_size_why", "section_size", "blocks",
+                 "stuck_blocks"},
+     "balances": [{"name", "kind": "region" | "dax" | "cxl-window", "range": RANGE | null, "raw", "shares": {KIND: bytes}, "lost",
+                   "unit": bytes | null, "struct_page", "page_array_in_ram": {page size: bytes},
+                   "namespaces": [{"name", "raw", "shares"}]}]}
+
+The shares of a balance add up to its ``raw``, and those of its namespaces to theirs; KIND is a key of ``balance.KINDS``.
 
 RANGE is ``{"start": "0x...", "end": "0x...", "size": bytes}`` with an inclusive end, as the kernel prints it. Every key is always
 there; new ones may come.
@@ -19,6 +25,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparsemem.doctor.balance import Balance
     from sparsemem.doctor.finding import Diagnosis, Finding
     from sparsemem.ranges import Range
 
@@ -43,8 +50,27 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "kernel_says": list(finding.kernel_says),
         "capacity": finding.capacity,
         "lost": finding.lost,
-        "remedies": [{"why": remedy.why, "argv": list(remedy.argv)} for remedy in finding.remedies],
+        "remedies": [
+            {"why": remedy.why, "argv": list(remedy.argv), "steps": [list(step) for step in remedy.steps]}
+            for remedy in finding.remedies
+        ],
         "source": finding.source,
+        "check": finding.check,
+    }
+
+
+def _balance(balance: Balance) -> dict[str, Any]:
+    return {
+        "name": balance.name,
+        "kind": balance.kind,
+        "range": _range(balance.range) if balance.range is not None else None,
+        "raw": balance.raw,
+        "shares": dict(balance.shares),
+        "lost": balance.lost,
+        "unit": balance.unit,
+        "struct_page": balance.struct_page,
+        "page_array_in_ram": {str(page): size for page, size in balance.in_ram},
+        "namespaces": [{"name": part.name, "raw": part.raw, "shares": dict(part.shares)} for part in balance.parts],
     }
 
 
@@ -63,4 +89,5 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "missing": list(diagnosis.missing),
         "notes": [{"source": note.source, "where": note.where, "what": note.what} for note in diagnosis.notes],
         "summary": asdict(diagnosis.summary),
+        "balances": [_balance(balance) for balance in diagnosis.balances],
     }

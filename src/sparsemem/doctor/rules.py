@@ -10,7 +10,7 @@ from sparsemem.spec.rules import RULES
 if TYPE_CHECKING:
     from sparsemem.ranges import Range
 
-__all__ = ["BACK_UP", "NEWER_KERNEL", "finding", "finding_id", "remedies_for"]
+__all__ = ["BACK_UP", "NEWER_KERNEL", "cure", "finding", "finding_id", "remake", "remedies_for"]
 
 _IDS = {
     "mixed-region": "ram-beside-device",
@@ -45,16 +45,40 @@ _SECTOR = Remedy(
 )
 
 
+def cure(why: str, *words: str) -> Remedy:
+    """A command that cures the finding, as the model shows when it is played."""
+    return Remedy(why, words, steps=(words,))
+
+
+def remake(why: str, namespace: str, mode: str, size: int | None = None) -> Remedy:
+    """Make a namespace anew in its region, of ``size`` raw bytes (None: as large as it is)."""
+    words = ("ndctl", "create-namespace", "-f", "-e", namespace, "-m", mode)
+    return cure(why, *words, *(("-s", str(size)) if size is not None else ()))
+
+
 def finding_id(rule: str) -> str:
     """The topic of a rule that refuses; the rule's own id where there is no better one."""
     return _IDS.get(rule, rule)
 
 
-def remedies_for(topic: str, *, old: bool, device: str | None = None) -> tuple[Remedy, ...]:
-    """What helps. ``old``: this kernel knows no sub-sections; ``device``: the namespace that a command is for."""
+def _border(legacy: Range, section: int) -> Remedy:
+    """The ``memmap=`` that gives the whole sections of a range."""
+    start, end = -(-legacy.start // section) * section, legacy.end // section * section
+    if start >= end:
+        return _MOVE_BORDER
+    return Remedy("Or move the border between RAM and device memory to a multiple of the section size: boot with "
+                  f"memmap={end - start:#x}!{start:#x}, if memmap= made this range.")  # fmt: skip
+
+
+def remedies_for(
+    topic: str, *, old: bool, device: str | None = None, legacy: Range | None = None, section: int = 0
+) -> tuple[Remedy, ...]:
+    """What helps. ``old``: this kernel knows no sub-sections; ``device``: the namespace that a command is for; ``legacy``: the range, where
+    it is memory of ``memmap=``, for sections of ``section`` bytes."""
     if topic in ("ram-beside-device", "mixed-section-online-page"):
         first = NEWER_KERNEL if old else Remedy("Boot kernel 5.12 or later.")
-        return (first, _MOVE_BORDER) if old or topic == "mixed-section-online-page" else (_MOVE_BORDER,)
+        move = _border(legacy, section) if legacy is not None else _MOVE_BORDER
+        return (first, move) if old or topic == "mixed-section-online-page" else (move,)
     if topic == "devices-share-section":
         return (NEWER_KERNEL, _named(_SECTOR, device)) if old else (_ALIGN_2M,)
     if topic == "namespace-misaligned":
@@ -65,7 +89,8 @@ def remedies_for(topic: str, *, old: bool, device: str | None = None) -> tuple[R
 def _named(remedy: Remedy, device: str | None) -> Remedy:
     if device is None:
         return Remedy(remedy.why)
-    return Remedy(remedy.why, tuple(device if word == "NAMESPACE" else word for word in remedy.argv))
+    argv = tuple(device if word == "NAMESPACE" else word for word in remedy.argv)
+    return Remedy(remedy.why, argv, steps=(argv,) if argv else ())
 
 
 def finding(

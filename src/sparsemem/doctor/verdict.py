@@ -132,6 +132,8 @@ def judge(ctx: Context, device: Device) -> Verdict:
     f = ctx.kernel.features
     if not device.maps or (device.kind == "mapping" and device.live):
         return Verdict()
+    if not ctx.captured and device.live and device.kind in ("namespace", "dax"):
+        return Verdict()  # it is up, on this very kernel
     if f.memremap_compat_align:
         early = _libnvdimm(ctx, device)
         if early is not None:

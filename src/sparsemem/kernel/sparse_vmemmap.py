@@ -18,6 +18,7 @@ __all__ = [
     "mhp_altmap_offset",
     "populate_section_memmap",
     "shared_mappings",
+    "take_run",
     "vmem_altmap_free",
     "vmem_altmap_offset",
     "vmemmap_bytes",
@@ -138,6 +139,25 @@ def _take(state: State, base_pfn: int, nr_pages: int, fresh: int) -> None:
     except Refusal:
         state.undo(mark)
         raise
+
+
+def take_run(state: State, base_pfn: int, count: int) -> bool:
+    """Take the memmap of ``count`` whole sections from an altmap at once: the same as one by one, for only the first needs padding.
+
+    False, and nothing done, where they do not come from it by PMDs, or where they do not all fit.
+    """
+    g = state.kernel.geometry
+    wanted, per_pmd = _memmap_pages(state, g.FULL_SUBSECTION_MAP), g.PMD_SIZE >> g.PAGE_SHIFT
+    if g.PAGE_SIZE != 4096 or wanted % per_pmd or not _from_altmap(state, g.PAGES_PER_SECTION):
+        return False
+    altmap = state.altmaps[base_pfn]
+    used = altmap.alloc + altmap.align
+    padding = -(altmap.base_pfn + altmap.reserve + used) % per_pmd
+    if count * wanted + padding > max(altmap.free - used, 0):
+        return False
+    new = altmap._replace(alloc=altmap.alloc + count * wanted, align=altmap.align + padding)
+    state.put(state.altmaps, base_pfn, new)
+    return True
 
 
 def populate_section_memmap(

@@ -7,6 +7,7 @@ the model by the kernel's own functions, so that another kernel (``--kernel``) a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from sparsemem.errors import InputError, UsageError
@@ -243,7 +244,7 @@ def _namespace_operation(
     kind = "fs_dax"
     if fact.mode == "devdax":
         kind = "generic"
-        dax = next((d for d in daxes.values() if d.region == fact.region and d.mode == "system-ram"), None)
+        dax = daxes.get(fact.region)
         if dax is not None and dax.ranges and fact.range.contains(dax.ranges[0]):
             return None
     end = fact.data.end if fact.data is not None else fact.range.end
@@ -256,10 +257,13 @@ def _namespace_operation(
     return Operation("memremap_pages", (whole,), options=tuple(sorted(options)))
 
 
-def _dax_operation(fact: DaxFact, namespaces: tuple[NamespaceFact, ...]) -> Operation | None:
+def _dax_operation(fact: DaxFact, namespaces: list[Range]) -> Operation | None:
+    """``namespaces``: the ranges of those that are enabled, sorted."""
     if not fact.ranges or fact.mode not in (None, "devdax"):
         return None
-    if any(n.range is not None and n.enabled and n.range.overlaps(fact.ranges[0]) for n in namespaces):
+    first = fact.ranges[0]
+    at = bisect_left(namespaces, (first.end, first.end))
+    if any(each.overlaps(first) for each in namespaces[max(at - 1, 0) : at]):
         return None
     return Operation("memremap_pages", fact.ranges, options=(("owner", fact.dev), ("type", "generic")))
 
@@ -281,7 +285,11 @@ def build(description: MachineDescription, version: str | None = None, *, device
     except Refusal as refusal:
         raise InputError(f"kernel {k} does not boot on it: {refusal}", where=description.source) from None
     mappings: list[tuple[str, Answer]] = []
-    daxes = {fact.dev: fact for fact in description.dax}
+    daxes: dict[str, DaxFact] = {}
+    for dax in description.dax:
+        if dax.mode == "system-ram" and dax.region is not None:
+            daxes.setdefault(dax.region, dax)
+    enabled = sorted(fact.range for fact in description.namespaces if fact.range is not None and fact.enabled)
     own_pads = description.kernel_release is not None and kernel_of(description)[0].features.pfn_pads_to_sections
     if devices:
         writer = kernel_of(description)[0] if description.kernel_release is not None else k
@@ -298,7 +306,7 @@ def build(description: MachineDescription, version: str | None = None, *, device
                     Note(description.source, fact.dev, "its mode is not known; taken as mapped from end to end")
                 )
     for dax in description.dax if not devices else ():
-        operation = _dax_operation(dax, description.namespaces)
+        operation = _dax_operation(dax, enabled)
         if operation is not None:
             mappings.append((dax.dev, machine.apply(operation)))
     root = description.iomem

@@ -18,6 +18,8 @@ __all__ = [
     "BlockFact",
     "BootRegion",
     "DaxFact",
+    "InfoBlockFact",
+    "LabelAreaFact",
     "MachineDescription",
     "NamespaceFact",
     "Note",
@@ -121,7 +123,7 @@ class RegionFact:
 @dataclass(frozen=True, slots=True)
 class DaxFact:
     """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax
-    region.
+    region. ``listed``: sysfs or a listing tells of it; False where only iomem does, which tells nothing but its range.
     """
 
     dev: str
@@ -131,6 +133,23 @@ class DaxFact:
     mode: str | None = None
     target_node: int | None = None
     region: str | None = None
+    listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAreaFact:
+    """The label area of a DIMM, as ``ndctl read-labels`` writes it."""
+
+    dimm: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InfoBlockFact:
+    """The info block of a namespace: the 4 KiB that lie 4 KiB into it."""
+
+    namespace: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +178,6 @@ class MachineDescription:
     regions: tuple[RegionFact, ...] = ()
     namespaces: tuple[NamespaceFact, ...] = ()
     dax: tuple[DaxFact, ...] = ()
+    label_areas: tuple[LabelAreaFact, ...] = ()
+    info_blocks: tuple[InfoBlockFact, ...] = ()
     notes: tuple[Note, ...] = field(default=(), compare=False)

@@ -23,6 +23,7 @@ from sparsemem.readers.facts import (
 from sparsemem.readers.firmware import read_firmware_memmap
 from sparsemem.readers.iomem import parse_iomem
 from sparsemem.readers.jsontext import load_documents
+from sparsemem.readers.media import read_media
 from sparsemem.readers.memory_blocks import read_memory_blocks
 from sparsemem.readers.metadata import read_metadata
 from sparsemem.readers.nd import read_nd
@@ -71,6 +72,8 @@ def read_source(source: Source) -> MachineDescription:
     facts.regions, facts.namespaces = read_nd(source)
     facts.dax = read_dax(source)
     facts.boot_map = read_firmware_memmap(source)
+    if not live:
+        facts.label_areas, facts.info_blocks = read_media(source)
     for path in _LOGS[:1] if live else _LOGS:
         text = source.read_text(path, keep=boot_lines)
         if text:
@@ -135,5 +138,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         regions=regions_of(facts, namespaces),
         namespaces=namespaces,
         dax=dax,
+        label_areas=facts.label_areas,
+        info_blocks=facts.info_blocks,
         notes=tuple(notes),
     )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sparsemem.machine.description import (
     BootRegion,
     DaxFact,
+    InfoBlockFact,
+    LabelAreaFact,
     NamespaceFact,
     Note,
     RegionFact,
@@ -47,6 +49,8 @@ class Facts:
     namespaces: tuple[NamespaceFact, ...] = ()
     dax: tuple[DaxFact, ...] = ()
     boot_map: tuple[BootRegion, ...] = ()
+    label_areas: tuple[LabelAreaFact, ...] = ()
+    info_blocks: tuple[InfoBlockFact, ...] = ()
     log: BootLog = field(default_factory=BootLog)
     notes: list[Note] = field(default_factory=list)
 
@@ -206,6 +210,7 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
                 ranges=ranges,
                 mode="system-ram" if ram else "devdax",
                 region=region,
+                listed=False,
             )
         )
     return tuple(result)

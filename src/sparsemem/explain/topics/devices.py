@@ -26,7 +26,18 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="info-block",
         title="the 4 KiB that say what an fsdax or devdax namespace is",
-        names=("info block", "infoblock", "superblock", "pfn superblock", "dataoff"),
+        names=(
+            "info block",
+            "infoblock",
+            "superblock",
+            "pfn superblock",
+            "dataoff",
+            "info-block-corrupt",
+            "info-block-old",
+            "info-block-other-namespace",
+            "info-block-other-page-size",
+            "info-block-other-struct-page",
+        ),
         text=(
             "At byte 4096 of an fsdax or devdax namespace: mode, alignment, where the data starts (dataoff), how many"
             " pages, and, in namespaces of old kernels, how much was cut at the start and end. With map=dev the page"
@@ -39,7 +50,15 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="alignment",
         title="which sizes and starts are legal",
-        names=("align", "1G alignment", "2M alignment", "alignments"),
+        names=(
+            "align",
+            "align-cost",
+            "interleave-unit",
+            "refused-by-newer-kernels",
+            "1G alignment",
+            "2M alignment",
+            "alignments",
+        ),
         text=(
             "Several alignments stack up. Pages of a device: whole sub-sections, 2 MiB. A namespace's size: a multiple"
             " of the region's align (16 MiB; 48 MiB on 3 DIMMs, 96 MiB on 6). Its mapping alignment (4K, 2M, 1G): where"
@@ -70,7 +89,23 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="label",
         title="how a region is divided",
-        names=("labels", "label area", "label-less", "legacy", "memmap="),
+        names=(
+            "labels",
+            "label area",
+            "label-less",
+            "label-less-region",
+            "legacy",
+            "memmap=",
+            "label-index-broken",
+            "label-index-spare-broken",
+            "label-corrupt",
+            "label-half-written",
+            "label-foreign-version",
+            "label-twice",
+            "label-area-too-small",
+            "label-set-incomplete",
+            "label-set-disagrees",
+        ),
         text=(
             "Labels in a small area of each DIMM say which extents form which namespace. Without labels (memmap=,"
             " firmware type 12, blank label area) the region is exactly one namespace and its size can not be chosen."
@@ -90,7 +125,15 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="kmem",
         title="device memory as System RAM",
-        names=("system-ram", "system ram", "dax kmem", "daxctl reconfigure-device", "dax"),
+        names=(
+            "system-ram",
+            "system ram",
+            "dax kmem",
+            "daxctl reconfigure-device",
+            "dax",
+            "kmem-partly-online",
+            "kmem-stays",
+        ),
         text=(
             "The kmem driver adds the memory of a dax device as System RAM, from kernel 5.1 (and can remove it from"
             " 5.3). Each range is first rounded inward to whole memory blocks; what falls off is stranded, without a"
@@ -105,7 +148,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="soft-reserved",
         title="memory that firmware keeps for drivers",
-        names=("soft reserved", "Soft Reserved", "EFI_MEMORY_SP", "hmem", "dax_hmem"),
+        names=("soft reserved", "Soft Reserved", "soft-reserved-twice", "EFI_MEMORY_SP", "hmem", "dax_hmem"),
         text=(
             'Firmware marks memory "specific purpose" (CXL, high-bandwidth memory); Linux lists it as Soft Reserved and'
             " gives it to dax_hmem as a device. On CXL machines the same range is also a CXL region: whichever driver"
@@ -119,7 +162,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="cxl-window",
         title="where CXL memory may appear",
-        names=("cxl window", "CFMWS", "CEDT", "CXL", "cxl region"),
+        names=("cxl window", "cxl-low-memory-hole", "CFMWS", "CEDT", "CXL", "cxl region"),
         text=(
             "The firmware's CEDT lists windows (CFMWS) of host addresses; regions are made inside them. Base and size"
             " are multiples of 256 MiB times the ways, and 2 GiB is the size to prefer: memory blocks may be as large"

@@ -35,7 +35,13 @@ TOPICS: tuple[Topic, ...] = (
         id="devices-share-section",
         title="two devices share a section",
         finding=True,
-        names=("pmem shares a section", "two namespaces in one section", "namespace collision", "section conflict"),
+        names=(
+            "pmem shares a section",
+            "two namespaces in one section",
+            "namespace collision",
+            "section conflict",
+            "free-space-in-taken-section",
+        ),
         text=(
             "Two namespaces, regions or other device ranges meet inside one section. Up to kernel 5.2 the second one is"
             ' refused ("Conflicting mapping in same section", ENOMEM), cut at the section with its DAX off, or, worse,'
@@ -255,7 +261,7 @@ TOPICS: tuple[Topic, ...] = (
         id="subsection-misaligned",
         title="a device range that is no multiple of 2 MiB",
         finding=True,
-        names=("subsection misaligned", "sub-section misaligned"),
+        names=("subsection misaligned", "sub-section misaligned", "subsection-shared"),
         text=(
             "A device range starts or ends inside a sub-section. From 5.3 it can not get pages: EINVAL, with "
             '"Misaligned __add_pages" in the log. Up to 5.2 it was widened to whole sections instead.'

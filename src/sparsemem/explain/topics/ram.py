@@ -58,7 +58,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="auto-online",
         title="who onlines new memory",
-        names=("auto online", "auto_online_blocks", "memhp_default_state", "online", "online_movable"),
+        names=(
+            "auto online",
+            "auto-online-policy",
+            "auto_online_blocks",
+            "memhp_default_state",
+            "online",
+            "online_movable",
+        ),
         text=(
             "New blocks start offline. The kernel onlines them at once where auto_online_blocks says so"
             " (memhp_default_state=, or the kernel's configuration), otherwise a udev rule or a person does. Errors of"
@@ -116,7 +123,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="target-node",
         title="the NUMA node of device memory",
-        names=("target node", "target_node", "numa node", "SRAT"),
+        names=("target node", "target_node", "no-target-node", "numa node", "SRAT"),
         text=(
             "Device memory that becomes RAM joins its target node, which the firmware names (SRAT for DIMMs and "
             "NVDIMMs, CEDT windows and HMAT for CXL). Without one, kmem refuses. Nodes must be known at boot."

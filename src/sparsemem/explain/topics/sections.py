@@ -46,7 +46,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="early-section",
         title="a section that held RAM at boot",
-        names=("early section", "early sections", "SECTION_IS_EARLY", "boot section"),
+        names=("early section", "early sections", "early-section-edge", "SECTION_IS_EARLY", "boot section"),
         text=(
             "A section with as little as one page of RAM at boot is early: it has a page array for its whole span, "
             "pfn_valid() is true for all of it, and a device range added inside it reuses that array. "

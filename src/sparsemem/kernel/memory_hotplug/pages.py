@@ -16,7 +16,7 @@ from sparsemem.kernel.pgmap_array import get_dev_pagemap
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.sparse import section_mark_present, sparse_add_section, sparse_remove_section
 from sparsemem.kernel.sparse_v52 import add_section, sparse_remove_one_section
-from sparsemem.kernel.sparse_vmemmap import vmem_altmap_offset
+from sparsemem.kernel.sparse_vmemmap import take_run, vmem_altmap_offset
 from sparsemem.kernel.state import MemSection, MemSectionUsage, State, Vmemmap
 
 __all__ = [
@@ -32,6 +32,9 @@ __all__ = [
     "mhp_range_allowed",
     "pfn_to_online_page",
 ]
+
+_RUN, _ALTMAP_RUN = 16, 4
+"""So many whole sections are worth writing at once, without and with an altmap."""
 
 
 def has_memory_hotplug(state: State) -> bool:
@@ -143,7 +146,7 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
         step = min(end_pfn, (pfn | (g.PAGES_PER_SECTION - 1)) + 1) - pfn
         if (
             step == g.PAGES_PER_SECTION
-            and end_pfn - pfn >= 16 * step
+            and end_pfn - pfn >= (_RUN if altmap is None else _ALTMAP_RUN) * step
             and _add_run(state, pfn >> shift, end_pfn >> shift, altmap)
         ):
             step = (end_pfn - pfn) & ~(g.PAGES_PER_SECTION - 1)
@@ -153,11 +156,13 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
 
 
 def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
-    """Add many whole, absent sections at once: the same tables as one by one (test_runs compares them)."""
-    if altmap is not None or state.failing is not None:
+    """Add many whole, absent sections at once: the same tables as one by one (tests/kernel/test_add_run.py compares them)."""
+    if state.failing is not None:
         return False
     run = range(first, stop)
     if first <= state.misc.get("highest_present_section_nr", -1) and not state.sections.keys().isdisjoint(run):
+        return False
+    if altmap is not None and not take_run(state, altmap, len(run)):
         return False
     g = state.kernel.geometry
     for root in range(first // g.SECTIONS_PER_ROOT, (stop - 1) // g.SECTIONS_PER_ROOT + 1):
@@ -165,7 +170,7 @@ def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
             state.put(state.roots, root, True)
     word = g.vmemmap_base | SECTION_MARKED_PRESENT | SECTION_HAS_MEM_MAP
     state.put_run(state.sections, run, MemSection(word, MemSectionUsage(g.FULL_SUBSECTION_MAP, False)))
-    state.put_run(state.vmemmap, run, Vmemmap(g.FULL_SUBSECTION_MAP, 0, 0))
+    state.put_run(state.vmemmap, run, Vmemmap(g.FULL_SUBSECTION_MAP, 0 if altmap is None else g.FULL_SUBSECTION_MAP, 0))
     section_mark_present(state, stop - 1)
     return True
 

@@ -47,6 +47,17 @@ def _cd(sh: Shell, argv: list[str], io: Streams) -> int:
     return 0
 
 
+def _sh(sh: Shell, argv: list[str], io: Streams) -> int:
+    """``sh -c TEXT``: a shell of its own, without this one's variables."""
+    from sparsemem.play.shell.parser import parse_step
+
+    variables, cwd, sh.variables = sh.variables, sh.cwd, {}
+    try:
+        return sh.subshell(parse_step(read_options("sh", argv[1:]).value("c")), io)
+    finally:
+        sh.variables, sh.cwd = variables, cwd
+
+
 def _pwd(sh: Shell, argv: list[str], io: Streams) -> int:
     io.out.append(sh.cwd + "\n")
     return 0
@@ -203,6 +214,7 @@ COMMANDS: dict[str, Callable[[Shell, list[str], Streams], int]] = {
     "exit": _exit,
     "export": _export,
     "pwd": _pwd,
+    "sh": _sh,
     "read": _read,
     "test": _test,
     "unset": _unset,

@@ -43,7 +43,7 @@ OPTIONS: dict[str, Options] = {
     "head": Options("q", "cn", number=True), "hexdump": Options("Cv", "ns"), "ls": Options("1Aadl"), "md5sum": Options(),
     "mkdir": Options("p"), "mkfs.ext4": Options("Fqv", "ELUbm"), "mkfs.xfs": Options("Kfq", "Lbdms"), "mount": Options("rw", "ot"),
     "printf": _RAW, "pwd": Options(), "read": Options("r"), "readlink": Options("f"), "rm": Options("fr"),
-    "seq": Options("w", "s"), "sha256sum": Options(), "sleep": _RAW, "sort": Options("nru"), "sync": Options(),
+    "seq": Options("w", "s"), "sh": Options("", "c"), "sha256sum": Options(), "sleep": _RAW, "sort": Options("nru"), "sync": Options(),
     "tail": Options("q", "cn", number=True), "test": _RAW, "touch": Options(), "tr": Options("ds"), "true": _RAW, "umount": Options(),
     "uniq": Options("cdu"), "unset": Options(), "wc": Options("clmw"),
 }  # fmt: skip

@@ -70,9 +70,21 @@ def _check_operands(words: list[str]) -> None:
 
     if words[0] == "readlink" and len(read_options("readlink", words[1:]).rest) != 1:
         raise NotModelledError("readlink takes one path", why="BusyBox prints its usage for more")
+    if words[0] == "sh":
+        _check_sh(words[1:])
     check = {"dd": check_dd, "find": check_find}.get(words[0])
     if check is not None and _UNKNOWN not in words:
         check(words[1:])
+
+
+def _check_sh(words: list[str]) -> None:
+    from sparsemem.play.shell.parser import parse_step
+
+    read = read_options("sh", words)
+    if "c" not in read.values or read.rest:
+        raise NotModelledError("sh is implemented as sh -c TEXT only")
+    if _UNKNOWN not in read.value("c"):
+        parse_step(read.value("c"))
 
 
 def _check_tool(words: list[str]) -> None:

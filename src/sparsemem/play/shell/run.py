@@ -106,7 +106,7 @@ class Shell:
     def capture(self, script: Script) -> str:
         """The output of ``$(script)``."""
         out = Output()
-        self.code = self._subshell(script, Streams(Input(), out, self._err))
+        self.code = self.subshell(script, Streams(Input(), out, self._err))
         return out.text
 
     # -- the grammar
@@ -119,7 +119,8 @@ class Shell:
                 code = self.code = self._node(node, streams)
         return code
 
-    def _subshell(self, body: Script | Node, streams: Streams) -> int:
+    def subshell(self, body: Script | Node, streams: Streams) -> int:
+        """Run it with variables and a directory of its own; its exit code."""
         kept = self.variables, self.cwd
         self.variables = dict(self.variables)
         try:
@@ -145,7 +146,7 @@ class Shell:
             last = index + 1 == len(node.commands)
             out = streams.out if last else Output()
             stage = Streams(stdin, out, streams.err)
-            code = self._node(command, stage) if len(node.commands) == 1 else self._subshell(command, stage)
+            code = self._node(command, stage) if len(node.commands) == 1 else self.subshell(command, stage)
             if not last:
                 stdin = Input(out.text)
         return int(code == 0) if node.negated else code
@@ -164,7 +165,7 @@ class Shell:
                     return self.script(body, opened)
             return self.script(node.otherwise, opened) if node.otherwise is not None else 0
         assert type(node) is Group
-        return self._subshell(node.body, opened) if node.subshell else self.script(node.body, opened)
+        return self.subshell(node.body, opened) if node.subshell else self.script(node.body, opened)
 
     def _for(self, node: For, streams: Streams) -> int:
         code = 0

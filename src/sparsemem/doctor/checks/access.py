@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.rules import finding
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sparsemem.doctor.finding import Finding
     from sparsemem.machine.description import MachineDescription
 
-__all__ = ["INPUTS", "inputs", "zero_iomem"]
+__all__ = ["INPUTS", "Access", "inputs"]
 
 INPUTS: tuple[tuple[str, str], ...] = (
     ("iomem", "/proc/iomem"),
@@ -37,16 +38,23 @@ def inputs(description: MachineDescription) -> tuple[tuple[str, ...], tuple[str,
     return read, tuple(words for field, words in INPUTS if not getattr(description, field))
 
 
-def zero_iomem(ctx: Context) -> Iterator[Finding]:
+class Access(Check):
     """The kernel hid its addresses."""
-    description = ctx.description
-    if description is None or description.iomem is not None:
-        return
-    if any(note.what.startswith("every address in it is zero") for note in description.notes):
-        yield finding(
-            "zero-iomem", "warning",
-            "/proc/iomem shows zeros instead of addresses: only root sees them. Where devices and RAM lie is not known, and nothing of it "
-            "was judged.",
-            None, why="The kernel hides physical addresses from whoever lacks CAP_SYS_ADMIN.",
-            remedies=(Remedy("Run as root.", ("sudo", "sparsemem", "doctor")),), source="kernel/resource.c r_show()",
-        )  # fmt: skip
+
+    id = "access"
+    question = "Could the addresses of this machine be read?"
+    about = "whether addresses could be read"
+    finds = (Kind("zero-iomem", ("warning",)),)
+
+    def run(self, ctx: Context) -> Iterator[Finding]:
+        description = ctx.description
+        if description is None or description.iomem is not None:
+            return
+        if any(note.what.startswith("every address in it is zero") for note in description.notes):
+            yield finding(
+                "zero-iomem", "warning",
+                "/proc/iomem shows zeros instead of addresses: only root sees them. Where devices and RAM lie is not known, and "
+                "nothing of it was judged.",
+                None, why="The kernel hides physical addresses from whoever lacks CAP_SYS_ADMIN.",
+                remedies=(Remedy("Run as root.", ("sudo", "sparsemem", "doctor")),), source="kernel/resource.c r_show()",
+            )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The checks, by what they look at; ``CHECKS`` is the order in which they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.doctor.checks import (
+    access,
+    alignment,
+    blocks,
+    capacity,
+    cxl,
+    dax,
+    hotplug,
+    info_blocks,
+    kmem,
+    labels,
+    mappings,
+    regions,
+    resources,
+    sections,
+)
+
+if TYPE_CHECKING:
+    from sparsemem.doctor.check import Check
+
+__all__ = ["CHECKS"]
+
+CHECKS: tuple[Check, ...] = (
+    access.Access(),
+    sections.Invariants(),
+    mappings.Steps(),
+    mappings.Mappings(),
+    mappings.Neighbours(),
+    alignment.SharedSubSection(),
+    sections.BesideRam(),
+    sections.SharedTeardown(),
+    resources.BusyRange(),
+    resources.DirectMap(),
+    blocks.PartlyRam(),
+    hotplug.HotplugRoom(),
+    hotplug.EarlyEdges(),
+    dax.TargetNode(),
+    dax.AutoOnline(),
+    dax.PartlyOnline(),
+    dax.Movable(),
+    kmem.Kmem(),
+    cxl.CxlWindows(),
+    cxl.LowMemoryHole(),
+    cxl.SoftReserved(),
+    regions.LabelLess(),
+    regions.FreeInSection(),
+    alignment.InterleaveUnit(),
+    alignment.AlignCost(),
+    alignment.NewerKernels(),
+    capacity.FreeSpace(),
+    capacity.CutNamespaces(),
+    capacity.PageArrays(),
+    labels.LabelAreas(),
+    labels.LabelSets(),
+    info_blocks.InfoBlocks(),
+)
+"""Every check."""

@@ -1,0 +1,174 @@
+"""Device memory as System RAM: what rounding to memory blocks strands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sparsemem.doctor.check import Check, Kind
+from sparsemem.doctor.checks.nothing import no_dax
+from sparsemem.doctor.devices import dax_ranges
+from sparsemem.doctor.finding import Remedy
+from sparsemem.doctor.intervals import align_up, inward, outside
+from sparsemem.doctor.needs import BLOCK_SIZE, DAX
+from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
+from sparsemem.doctor.rules import BACK_UP, finding, remake
+from sparsemem.kernel.dax.kmem import string_get_size
+from sparsemem.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sparsemem.doctor.context import Context
+    from sparsemem.doctor.finding import Finding
+    from sparsemem.machine.description import DaxFact
+    from sparsemem.ranges import Range
+
+__all__ = ["Kmem"]
+
+_FEW = 8
+"""More findings of one kind than that are told as one."""
+
+
+def _advice(ctx: Context, dax: DaxFact, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
+    """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
+    block = format_size(ctx.block_size)
+    found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
+    if any(part.start == r.start for part in parts for r in ranges):
+        found.append(
+            Remedy(
+                f"The start is off a multiple of {block}. Behind a namespace's metadata that can not be helped: it costs at most one "
+                "block a device, so one large device loses less than several small ones. Firmware places CXL ranges."
+            )
+        )
+    if any(part.end == r.end for part in parts for r in ranges):
+        found.append(Remedy(f"The end is off a multiple of {block}: choose a size that ends on one."))
+    return tuple(found)
+
+
+def _said(ctx: Context, dax: DaxFact, lost: int, kept: int) -> tuple[str, ...]:
+    """The lines of dax_kmem. "Too small" prints the range as it was before rounding."""
+    f, block = ctx.kernel.features, ctx.block_size
+    lines = []
+    for index, r in enumerate(dax.ranges):
+        if inward(r, block).size == 0 and f.dax_multi_range:
+            lines.append(f"kmem {dax.dev}: mapping{index}: {r.start:#x}-{r.end - 1:#x} too small after alignment")
+    if kept == 0 and f.kmem_rejects_nothing_left:
+        lines.append(f"kmem {dax.dev}: rejecting DAX region without any memory after alignment")
+    elif lost and f.kmem_truncation_logged:
+        lines.append(f"kmem {dax.dev}: DAX region truncated by {string_get_size(lost)} due to alignment")
+    return tuple(lines)
+
+
+class Kmem(Check):
+    """Each dax device: what is lost as RAM, or would be."""
+
+    id = "kmem"
+    question = "What does rounding to memory blocks cost each dax device as RAM?"
+    about = "device memory as RAM"
+    needs = (
+        DAX,
+        BLOCK_SIZE,
+    )
+    finds = (
+        Kind(
+            "kmem-stranded",
+            (
+                "error",
+                "warning",
+                "notice",
+            ),
+            "kmem-alignment",
+        ),
+        Kind("kmem-unavailable", ("error",), says="up to 5.0"),
+    )
+
+    def nothing(self, ctx: Context) -> str | None:
+        return no_dax(ctx)
+
+    def run(self, ctx: Context) -> Iterator[Finding]:
+        assert ctx.description is not None
+        places, small = dax_ranges(ctx.description), 0
+        for dax in ctx.description.dax:
+            if dax.mode == "system-ram":
+                yield from _in_use(ctx, dax, places[dax.dev])
+            elif dax.mode in ("devdax", None):
+                for each in _would(ctx, dax, look=small < _FEW):
+                    small += 1
+                    yield each
+
+
+def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> Iterator[Finding]:
+    if not ctx.kernel.features.kmem:
+        yield finding(
+            "kmem-unavailable", "error", f"{dax.dev} is System RAM, and {ctx.kernel} has no driver for that (kmem came with 5.1).", None,
+            why="dax_kmem makes System RAM of device memory; without it this memory is not there.",
+            ranges=dax.ranges, devices=(dax.dev,), capacity=dax.size, lost=True,
+            source='Linux kernel commit c221c0b0308f ("device-dax: "Hotplug" persistent memory for use like normal RAM") (in v5.1)',
+        )  # fmt: skip
+        return
+    block = ctx.block_size
+    if not ranges:
+        return
+    parts = outside(ranges, block)
+    total, lost = sum(r.size for r in ranges), sum(r.size for r in parts)
+    if not lost:
+        return
+    silent = "" if ctx.kernel.features.kmem_truncation_logged else " The kernel says nothing about it."
+    if lost == total:
+        rejects = ctx.kernel.features.kmem_rejects_nothing_left
+        what = (
+            f"{dax.dev} holds no whole memory block of {format_size(block)}: none of its {format_size(total)} becomes RAM"
+            + (", and the driver refuses it." if rejects else ", though the driver reports success.")
+        )
+        yield finding(
+            "kmem-stranded", "error", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), errno="EINVAL" if rejects else None,
+            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, dax, parts, ranges),
+        )  # fmt: skip
+        return
+    what = f"{format_size(lost)} of {dax.dev} are lost as RAM: its ends do not lie on memory blocks of {format_size(block)}.{silent}"
+    yield finding(
+        "kmem-stranded", "warning", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), capacity=lost, lost=True,
+        kernel_says=_said(ctx, dax, lost, total - lost), remedies=_advice(ctx, dax, parts, ranges),
+    )  # fmt: skip
+
+
+def _would(ctx: Context, dax: DaxFact, *, look: bool) -> Iterator[Finding]:
+    """A device that is no RAM: told only where it could not become any. ``look``: for room to make it larger."""
+    block = ctx.block_size
+    nothing = all(inward(r, block).size == 0 for r in dax.ranges) if dax.ranges else dax.size < block
+    if not nothing or not ctx.kernel.features.kmem:
+        return
+    rejects = ctx.kernel.features.kmem_rejects_nothing_left
+    answer = "is refused (-EINVAL)" if rejects else "succeeds, and adds nothing"
+    yield finding(
+        "kmem-stranded", "notice",
+        f"{dax.dev} ({format_size(dax.size)}) holds no whole memory block of {format_size(block)}: making it system-ram {answer}.",
+        "kmem-alignment", ranges=dax.ranges, devices=(dax.dev,), errno="EINVAL" if rejects else None,
+        kernel_says=_said(ctx, dax, dax.size, 0), capacity=dax.size,
+        remedies=(*(_larger(ctx, dax) if look else ()),
+                  Remedy(f"Make it larger: a device of less than {format_size(2 * block)} may hold no whole block.")),
+    )  # fmt: skip
+
+
+def _larger(ctx: Context, dax: DaxFact) -> tuple[Remedy, ...]:
+    """Two blocks raw hold a whole one behind the metadata; if its region has the room."""
+    assert ctx.description is not None
+    fact = next(
+        (n for n in ctx.description.namespaces if n.range is not None and any(n.range.overlaps(r) for r in dax.ranges)),
+        None,
+    )
+    region = next((r for r in ctx.description.regions if fact is not None and r.dev == fact.region), None)
+    if fact is None or region is None or region.range is None or region.labels is not True:
+        return ()
+    unit = ndctl_unit(ctx, region) or ctx.block_size
+    size = align_up(2 * ctx.block_size, unit)
+    others = [
+        n.range for n in ctx.description.namespaces if n.region == region.dev and n.range is not None and n != fact
+    ]
+    free, _ = free_extents(region.range, others, region_align(ctx, region))
+    if max((gap.size for gap in free), default=0) < size:
+        return ()
+    return (
+        BACK_UP,
+        remake(f"Then make it anew, of {format_size(size)}; the region has the room.", fact.dev, "devdax", size),
+    )
