@@ -45,4 +45,5 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     for url, page in pages:
         assert not page.complaints
         assert {each.partition("#")[0] for each in page.requests} == {url}
+        page.run("localStorage.clear()")
         page.close()

@@ -53,9 +53,9 @@ def _measure(browser: Browser, name: str, text: str, folder: Path) -> None:
     step = (time.monotonic() - began) / len(steps)
     worked = (_cpu(page) - loaded) / len(steps)
     elements = page.run("document.querySelectorAll('.piece').length")
+    cpu = f"{loaded * 1000:.0f} ms | {worked * 1000:.0f} ms"
     print(
-        f"| {name} | {len(text) / 1e6:.2f} MB | {first} ms | {ready} ms | {loaded * 1000:.0f} ms | {worked * 1000:.0f} ms | {step * 1000:.0f} ms"
-        f" | {elements:,} |"
+        f"| {name} | {len(text) / 1e6:.2f} MB | {cpu} | {first} ms | {ready} ms | {step * 1000:.0f} ms | {elements:,} |"
     )
     page.close()
 
@@ -66,7 +66,7 @@ def main() -> None:
         sys.exit("no Chromium")
     browser = Browser(path)
     print(
-        "| page | size | first paint | picture | CPU until then | CPU a zoom | a zoom | pieces |\n|---|---|---|---|---|---|---|---|"
+        "| page | size | CPU: open | CPU: zoom | first paint | picture | zoom | pieces |\n|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as folder:
         many = _ranges(8192)

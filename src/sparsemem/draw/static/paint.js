@@ -57,8 +57,12 @@ function paintBox(box, id, y, height, selected) {
     const bytes = size(box.end - box.start);
     if (tall && bytes.length * CHAR + 6 <= box.width) cell.append(shape("text", { ...middle, y: y + 33 }, bytes));
   }
-  if (selected) cell.append(shape("rect", { ...frame, class: "cursor" }));
   return cell;
+}
+
+// Over all pieces of a lane, so that none hides it.
+function cursor(box, y, height) {
+  return shape("rect", { x: box.x.toFixed(2), y, width: box.width.toFixed(2), height, class: "cursor", "aria-hidden": "true" });
 }
 
 // Marks along the lower edge of a lane, where no text is.
@@ -115,6 +119,7 @@ class Side {
         row.append(paintBox(box, box.id, y, lane.height, box === chosen));
         if (box === chosen) active = box.id;
       }
+      if (chosen) row.append(cursor(chosen, y, lane.height));
       row.append(shape("path", { d: `M0 ${y + lane.height + 0.5}h${axis.width}`, class: "base", "aria-hidden": "true" }));
       if (lane.grid) row.append(...gridLines(axis, lane.grid, y + lane.height - 4, 4, "unit-line"));
       if (lane.grid && lane.grid < this.machine.section) row.append(...gridLines(axis, this.machine.section, y + lane.height - 8, 8, "section-line"));

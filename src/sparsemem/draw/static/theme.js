@@ -7,11 +7,6 @@ function setTheme(name) {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   document.querySelector('[data-do="theme"]').textContent = `theme: ${theme}`;
-  try {
-    localStorage.setItem("sparsemem-theme", theme);
-  } catch {
-    // Refused: nothing to do.
-  }
 }
 
 function storedTheme() {
@@ -22,4 +17,12 @@ function storedTheme() {
   }
 }
 
-const nextTheme = () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]);
+// The reader's own choice is kept; what the address of a page asks for is not.
+function nextTheme() {
+  setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]);
+  try {
+    localStorage.setItem("sparsemem-theme", theme);
+  } catch {
+    // Refused: nothing to do.
+  }
+}
