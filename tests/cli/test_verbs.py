@@ -53,6 +53,12 @@ LAYOUT = "6.1; 1M-512M ram, 512M+64M pmem, 576M+64M ram; memremap_pages 0x200000
         (["explain", "xyzzy plugh"], 1, ""),
         (["capture", "/nonexistent/x.tar"], 2, "/nonexistent"),
         (["draw", LAYOUT, "--format", "svg", "-o", "/nonexistent/x.svg"], 2, "cannot write"),
+        (["draw", LAYOUT, "--html", "/nonexistent/x.html"], 2, "cannot write"),
+        (["draw", LAYOUT, "--html", "x.html", "--svg", "x.svg"], 2, "give one of"),
+        (["draw", LAYOUT, "--html", "x.html", "--format", "svg"], 2, "give one of"),
+        (["doctor", LAYOUT, "--html", "/nonexistent/x.html"], 2, "cannot write"),
+        (["doctor", LAYOUT, "--html", "x.html", "--json"], 2, "not both"),
+        (["doctor", "example:laptop", "--html", "x.html", "--compare", "5.2,5.3,6.1"], 2, "give two"),
     ],
 )
 def test_what_goes_wrong_is_one_error_with_an_exit_code(argv: list[str], code: int, words: str) -> None:
@@ -119,6 +125,29 @@ def test_capture_and_read_back(tmp_path: Path) -> None:
     assert json.loads(first.stdout)["rows"] == json.loads(again.stdout)["rows"]
     refused = sparsemem("capture", str(out), "--sysroot", "src/sparsemem/fixtures/mixed-region")
     assert refused.returncode == 2
+
+
+def test_pages(tmp_path: Path) -> None:
+    """A page in place of the text; the doctor's exit code stays, and "-" is standard input and standard output."""
+    for argv, code, words in (
+        (["draw", LAYOUT], 0, "block-holds-device-pages"),
+        (["doctor", LAYOUT], 0, "Findings ("),
+        (["doctor", "example:mixed-region"], 10, "ram-beside-device"),
+        (["doctor", "example:mixed-region", "--compare", "5.1,6.1"], 10, "Linux 5.1 beside Linux 6.1"),
+    ):
+        path = tmp_path / "page.html"
+        done = sparsemem(*argv, "--html", str(path))
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert done.stderr == f"{path}: {path.stat().st_size} bytes\n"
+        assert words in path.read_text(encoding="utf-8")
+        path.unlink()
+    text = "00100000-1fffffff : System RAM\n20000000-23ffffff : Persistent Memory\n"
+    for verb in ("draw", "doctor"):
+        done = sparsemem(verb, "-", "--kernel", "6.1", "--html", "-", stdin=text)
+        assert done.stdout.startswith("<!DOCTYPE html>")
+        assert "0x20000000-0x23ffffff" in done.stdout
+    svg = sparsemem("draw", LAYOUT, "--svg", "-").stdout
+    assert svg == sparsemem("draw", LAYOUT, "--format", "svg").stdout.replace("\r", "")
 
 
 def test_standard_input_and_pipes() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import xml.etree.ElementTree as ET
 from functools import cache
 
 import pytest
 
-from sparsemem.draw import Scene, build_scene, paint_html, paint_svg
+from sparsemem.draw import Mark, Scene, build_scene, paint_html, paint_svg, to_json
 from sparsemem.machine.notation import parse_machine
+from sparsemem.ranges import Range
 from tests.draw.machines import pictures
 
 _all = cache(pictures)
@@ -25,9 +29,11 @@ def test_well_formed_and_self_contained(name: str) -> None:
     assert root.tag == f"{SVG}svg"
     assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
     assert all(child.text for child in root[:2])
-    assert len(list(document.iter(f"{SVG}svg"))) == 1
+    assert len([each for each in document.iter(f"{SVG}svg") if each.get("class") == "sparsemem"]) == 1
+    assert "<script" not in svg
+    assert page.count("<script") == 2, "the data and the page's own"
     for text in (svg, page):
-        assert not re.findall(r"(?:href|src)=|@import|url\((?!#)|<script", text)
+        assert not re.findall(r"(?:href|src)=|@import|url\((?!#)", text)
         assert set(re.findall(r"https?://[^\"]*", text)) <= {
             "http://www.w3.org/2000/svg",
             "http://www.w3.org/1999/xhtml",
@@ -83,3 +89,45 @@ def test_markup_in_names_is_text() -> None:
         root = ET.fromstring(painted)  # noqa: S314
         assert "<b>&amp;" in "".join(root.itertext())
         assert not list(root.iter("b"))
+
+
+def test_the_policy_allows_exactly_what_the_page_has() -> None:
+    """The hashes of its own script and style, and nothing else: no network, no other script, no frame."""
+    page = paint_html(_all()["mail-6.1"][0])
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    rules = dict(rule.split(" ", 1) for rule in policy[1].split("; "))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    for name, tag in (("script", "<script>"), ("style", "<style>")):
+        content = page[page.rindex(tag) + len(tag) : page.rindex(tag.replace("<", "</"))]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert rules[f"{name}-src"] == f"'sha256-{digest}'"
+
+
+def test_the_page_carries_the_public_json() -> None:
+    scene = _all()["ram-beside-pmem"][0]
+    assert isinstance(scene, Scene)
+    mark = Mark("x", "notice", "y", (Range(4096, 8192), Range(0, 0)), (("$", "z"),))
+    document = ET.fromstring(paint_html(scene, marks=[mark]))  # noqa: S314
+    data = next(
+        each for each in document.iter("{http://www.w3.org/1999/xhtml}script") if each.get("id") == "sparsemem-data"
+    )
+    held = json.loads(data.text or "")
+    assert held["scene"] == to_json(scene)
+    assert held["marks"] == [
+        {
+            "name": "x",
+            "severity": "notice",
+            "what": "y",
+            "ranges": ["0x1000-0x1fff"],
+            "facts": [["$", "z"]],
+            "side": None,
+        }
+    ]
+
+
+def test_the_list_is_limited_and_says_so() -> None:
+    scene = _all()["mail-6.1"][0]
+    page = paint_html(scene, marks=[Mark("x", "error", f"number {n}") for n in range(30)], limit=10)
+    assert page.count("<details name=") == 10
+    assert "20 more are marked in the picture" in page

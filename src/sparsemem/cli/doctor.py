@@ -6,11 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sparsemem.cli.machine import colour, describe, echo_json, is_layout, layout_machine, machine_options, width
+from sparsemem.cli.machine import (
+    Loaded,
+    colour,
+    describe,
+    echo_json,
+    is_layout,
+    layout_machine,
+    machine_options,
+    width,
+)  # fmt: skip
+from sparsemem.cli.page import finding_marks, scene, write
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsemem.doctor import Diagnosis
+    from sparsemem.draw import Mark, Scene
+    from sparsemem.machine.description import MachineDescription
 
 __all__ = ["command"]
 
@@ -28,6 +40,7 @@ __all__ = ["command"]
     "--dmesg", metavar="FILE", help='Explain a boot log ("-": standard input) for MACHINE, or the machine it describes.'
 )
 @click.option("--all-lines", is_flag=True, help="With --dmesg: also show the lines that are not known.")
+@click.option("--html", metavar="FILE", help="Write the findings there as a page with the picture, instead of text.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     machine: str | None,
@@ -38,6 +51,7 @@ def command(
     everything: bool,
     dmesg: str | None,
     all_lines: bool,
+    html: str | None,
     as_json: bool,
 ) -> int:
     """Say what is the matter with the memory layout of MACHINE, and what to do about it.
@@ -50,29 +64,40 @@ def command(
     sparsemem doctor --upgrade-to 6.12            what changes, and why
     sparsemem doctor captured.tar.xz --kernel 5.2 --upgrade-to 6.12
     dmesg | sparsemem doctor --dmesg - /          a boot log, line by line
+    sparsemem doctor --html findings.html         a page: findings in the picture
 
     Exits 0 when nothing is worse than a notice, 11 when the worst finding (or change) is a warning, 10 when it is an error. With --dmesg
     also 11 when the log contradicts the machine, or tells of a failure that no finding explains.
     """
+    if html is not None and as_json:
+        raise UsageError("give --json or --html, not both")
     if everything and upgrade is None:
         raise UsageError("--all says what has no effect of an upgrade", remedy="give --upgrade-to VERSION with it")
     if sum(each is not None for each in (versions, upgrade, dmesg)) > 1:
         raise UsageError("--compare, --upgrade-to and --dmesg are three questions", remedy="give one of them")
     if all_lines and dmesg is None:
         raise UsageError("--all-lines is about the lines of a log", remedy="give --dmesg FILE with it")
+    if html is not None and (upgrade is not None or dmesg is not None):
+        raise UsageError(
+            "a page shows findings: not --upgrade-to nor --dmesg", remedy="--compare A,B --html FILE shows two kernels"
+        )
     if dmesg is not None:
         return _dmesg(machine, sysroot, kernel, dmesg, all_lines, as_json)
     if upgrade is not None:
         return _upgrade(machine, sysroot, kernel, upgrade, everything, as_json)
     if versions is not None:
-        return _compare(machine, sysroot, kernel, versions, as_json)
+        return _compare(machine, sysroot, kernel, versions, html, as_json)
     from sparsemem.doctor import diagnose, diagnose_machine, render_text, to_json
 
+    description = None
     if is_layout(machine):
         diagnosis = diagnose_machine(layout_machine(machine or "", kernel))
     else:
-        diagnosis = diagnose(describe(machine, sysroot), kernel)
-    if as_json:
+        description = describe(machine, sysroot)
+        diagnosis = diagnose(description, kernel)
+    if html is not None:
+        _page(html, description or machine or "", [(kernel, diagnosis)])
+    elif as_json:
         echo_json(to_json(diagnosis))
     else:
         click.echo(render_text(diagnosis, width(), colour()), color=colour(), nl=False)
@@ -116,7 +141,9 @@ def _dmesg(
     return explained.exit_code
 
 
-def _compare(machine: str | None, sysroot: str | None, kernel: str | None, versions: str, as_json: bool) -> int:
+def _compare(
+    machine: str | None, sysroot: str | None, kernel: str | None, versions: str, html: str | None, as_json: bool
+) -> int:
     from sparsemem.doctor import COMPARED, compare, comparison_to_json, render_comparison
 
     if kernel is not None:
@@ -126,12 +153,35 @@ def _compare(machine: str | None, sysroot: str | None, kernel: str | None, versi
             "--compare needs a machine, not a layout line", remedy="give its kernels one by one with --kernel"
         )
     wanted = COMPARED if versions == "all" else tuple(word.strip() for word in versions.split(",") if word.strip())
-    diagnoses = compare(describe(machine, sysroot), wanted)
-    if as_json:
+    if html is not None and len(wanted) != 2:
+        raise UsageError("a page shows two kernels beside each other", remedy="give two, for example --compare 5.2,6.1")
+    description = describe(machine, sysroot)
+    diagnoses = compare(description, wanted)
+    if html is not None:
+        _page(html, description, list(zip(wanted, diagnoses, strict=True)))
+    elif as_json:
         echo_json(comparison_to_json(diagnoses))
     else:
         click.echo(render_comparison(diagnoses), nl=False)
     return _exit_code(list(diagnoses))
+
+
+def _page(path: str, source: MachineDescription | str, judged: list[tuple[str | None, Diagnosis]]) -> None:
+    """Writes the page of a description or a layout line: one kernel, or two beside each other."""
+    from sparsemem.draw import compare, paint_html
+    from sparsemem.machine.build import build
+
+    scenes: list[Scene] = []
+    marks: list[Mark] = []
+    for side, (kernel, diagnosis) in enumerate(judged):
+        if isinstance(source, str):
+            loaded = Loaded(layout_machine(source, kernel))
+        else:
+            built = build(source, kernel)
+            loaded = Loaded(built.machine, built)
+        scenes.append(scene(loaded, exact=True))
+        marks += finding_marks(diagnosis.findings, side if len(judged) > 1 else None)
+    write(path, paint_html(scenes[0] if len(scenes) == 1 else compare(*scenes), marks=marks))
 
 
 def _exit_code(diagnoses: list[Diagnosis]) -> int:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from sparsemem.cli.machine import colour, echo_json, load, machine_options, width
+from sparsemem.cli.page import scene, write
 from sparsemem.errors import UsageError
-
-if TYPE_CHECKING:
-    from sparsemem.draw import Scene
 
 __all__ = ["command"]
 
@@ -27,6 +24,8 @@ __all__ = ["command"]
     show_default=True,
     help="The painter.",
 )
+@click.option("--svg", metavar="FILE", help="Write an SVG there: --format svg -o FILE.")
+@click.option("--html", metavar="FILE", help="Write a page there, to zoom into: --format html -o FILE.")
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to standard output.")
 @click.option(
     "--width", "columns", type=click.IntRange(40, 400), help="Columns of the text form (the terminal's, else 80)."
@@ -37,26 +36,29 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the scene as JSON.")
 def command(
-    machine: str | None, sysroot: str | None, kernel: str | None, against: str | None, form: str, output: str | None,
-    columns: int | None, limit: int | None, mapped: bool | None, as_json: bool,
+    machine: str | None, sysroot: str | None, kernel: str | None, against: str | None, form: str, svg: str | None,
+    html: str | None, output: str | None, columns: int | None, limit: int | None, mapped: bool | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Draw the sections of MACHINE and their sub-sections: who owns each, with flags and legend.
 
     \b
     sparsemem draw                                   this machine
-    sparsemem draw example:pmem-two-regions --format html -o map.html
+    sparsemem draw example:pmem-two-regions --html map.html
     sparsemem draw example:mixed-region --kernel 5.1 --against 6.1 --map
 
     Without MACHINE this machine is drawn. Runs of like sections are folded.
     """
     from sparsemem.draw import compare, paint_html, paint_svg, paint_text, to_json
 
-    left = _scene(machine, sysroot, kernel, mapped)
+    form, output = _painter(form, output, svg, html)
+    # A page has room to zoom into what the other painters fold.
+    exact = form == "html"
+    left = scene(load(machine, sysroot, kernel), mapped, exact=exact)
     if as_json:
-        scenes = [left] if against is None else [left, _scene(machine, sysroot, against, mapped)]
-        echo_json(to_json(left) if against is None else {"scenes": [to_json(scene) for scene in scenes]})
+        scenes = [left] if against is None else [left, scene(load(machine, sysroot, against), mapped, exact=exact)]
+        echo_json(to_json(left) if against is None else {"scenes": [to_json(each) for each in scenes]})
         return 0
-    picture = left if against is None else compare(left, _scene(machine, sysroot, against, mapped))
+    picture = left if against is None else compare(left, scene(load(machine, sysroot, against), mapped, exact=exact))
     more = {} if limit is None else {"limit": limit}
     if form == "text":
         encoding = (sys.stdout.encoding or "ascii").lower() if output is None else "utf-8"
@@ -66,34 +68,17 @@ def command(
     else:
         text = (paint_svg if form == "svg" else paint_html)(picture, **more)
     if output is None:
-        click.echo(text, color=colour() and output is None, nl=not text.endswith("\n"))
-        return 0
-    try:
-        with open(output, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {output}: {error.strerror}", remedy="name a file in a directory that exists"
-        ) from None
-    click.echo(f"{output}: {len(text.encode())} bytes", err=True)
+        click.echo(text, color=colour(), nl=not text.endswith("\n"))
+    else:
+        write(output, text)
     return 0
 
 
-def _scene(machine: str | None, sysroot: str | None, kernel: str | None, mapped: bool | None) -> Scene:
-    from sparsemem.draw import build_scene
-    from sparsemem.machine.moves import map_unmapped
-
-    loaded = load(machine, sysroot, kernel)
-    if loaded.built is not None:
-        for note in loaded.built.notes:
-            if "every address in it is zero" in note.what:
-                click.echo(f"sparsemem: note: {note.source}: {note.what}", err=True)
-    answers = list(loaded.built.mappings) if loaded.built is not None else []
-    if mapped:
-        answers += [("", answer) for answer in map_unmapped(loaded.machine)]
-    notes = [
-        f"{name or answer.operation.ranges[0]}: {answer.refusal.name}, {' / '.join(answer.refusal.log) or answer.refusal}"
-        for name, answer in answers
-        if answer.refusal is not None
-    ]
-    return build_scene(loaded.machine.state, loaded.machine.faults(), notes=notes)
+def _painter(form: str, output: str | None, svg: str | None, html: str | None) -> tuple[str, str | None]:
+    """What ``--svg FILE`` and ``--html FILE`` stand for. Raises UsageError when they contradict each other or ``-o``."""
+    named = [(name, path) for name, path in (("svg", svg), ("html", html)) if path is not None]
+    if not named:
+        return form, output
+    if len(named) > 1 or output is not None or form not in ("text", named[0][0]):
+        raise UsageError("give one of --svg FILE, --html FILE, and --format with -o FILE")
+    return named[0]

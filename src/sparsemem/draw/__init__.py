@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sparsemem.draw.build import FaultLike, build_scene
 from sparsemem.draw.compare import Comparison, Pair, compare, comparison_to_json
+from sparsemem.draw.marks import Mark, fault_marks
 from sparsemem.draw.paint import paint_html, paint_svg, paint_text
 from sparsemem.draw.scene import KINDS, BlockInfo, FaultMark, Owner, Row, Scene, to_json
 
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "FaultLike",
     "FaultMark",
+    "Mark",
     "Owner",
     "Pair",
     "Row",
@@ -20,6 +22,7 @@ __all__ = [
     "build_scene",
     "compare",
     "comparison_to_json",
+    "fault_marks",
     "paint_html",
     "paint_svg",
     "paint_text",

@@ -247,12 +247,13 @@ def build_scene(
     title: str = "",
     notes: Iterable[str] = (),
     window: Range | None = None,
+    exact: bool = False,
 ) -> Scene:
     """What there is to draw of a state.
 
     ``faults``: objects with ``kind``, ``range`` (bytes) and ``what``; ``notes``: sentences to print with the picture (what a
-    kernel answered, say); ``window``: only the sections that these bytes touch (totals count those alone). Raises nothing
-    of its own.
+    kernel answered, say); ``window``: only the sections that these bytes touch (totals count those alone); ``exact``: no row stands for
+    several devices, however many rows that makes. Raises nothing of its own.
     """
     builder = _Builder(state, faults)
     g = builder.g
@@ -292,4 +293,4 @@ def build_scene(
         faults=tuple(f for f in builder.faults if window is None or f.range.overlaps(window)),
         notes=tuple(notes),
     )
-    return replace(scene, rows=tuple(fold(scene, rows)))
+    return replace(scene, rows=tuple(fold(scene, rows, exact=exact)))

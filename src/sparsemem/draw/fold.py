@@ -78,7 +78,9 @@ def _pass(scene: Scene, rows: Iterable[Row], by_kind: bool) -> list[Row]:
     return folded
 
 
-def fold(scene: Scene, rows: Iterable[Row]) -> list[Row]:
-    """Equal neighbours become one row; when more than a screenful is left, so do those that differ only in *which* device."""
+def fold(scene: Scene, rows: Iterable[Row], *, exact: bool = False) -> list[Row]:
+    """Equal neighbours become one row; when more than a screenful is left, and unless ``exact``, so do those that differ only in
+    *which* device.
+    """
     folded = _pass(scene, rows, by_kind=False)
-    return _pass(scene, folded, by_kind=True) if len(folded) > _MANY else folded
+    return _pass(scene, folded, by_kind=True) if len(folded) > _MANY and not exact else folded

@@ -1,87 +1,94 @@
-"""Painting a scene or a comparison as one HTML page: the SVG, and everything it shows as tables. Nothing is fetched."""
+"""One self-contained HTML page: the address space to zoom into, and below it everything as a drawing and as tables.
+
+The page asks the network for nothing, and a content security policy with the hashes of its own script and style lets nothing
+else run. Without a script the findings, the drawing and the tables are all there; the script adds the picture (``static/*.js``).
+"""
 
 from __future__ import annotations
 
-from html import escape
+import base64
+import hashlib
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sparsemem.draw import words
+from sparsemem.draw import html_tables, words
 from sparsemem.draw.compare import Comparison
-from sparsemem.draw.palette import FLAG_LETTERS, clean, flag_text
+from sparsemem.draw.fold import fold
+from sparsemem.draw.html_tables import text
+from sparsemem.draw.marks import fault_marks
+from sparsemem.draw.page_data import embedded, page_document
+from sparsemem.draw.page_style import page_style
 from sparsemem.draw.svg import svg_document
-from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    from sparsemem.draw.marks import Mark
     from sparsemem.draw.scene import Scene
 
 __all__ = ["html_page"]
 
-_STYLE = """\
-:root{color-scheme:light dark}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:84rem;padding:0 1rem;background:#fff;color:#1b1f23}
-svg{max-width:100%;height:auto} .wide{overflow-x:auto}
-h1{font-size:1.4rem} h2{font-size:1.1rem;margin-top:2rem}
-table{border-collapse:collapse;font-size:13px} td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}
-tr{border-bottom:1px solid #e3e6e8} td:nth-child(-n+2),code{font-family:ui-monospace,Menlo,Consolas,monospace}
-@media (prefers-color-scheme:dark){body{background:#141617;color:#e3e6e8}tr{border-color:#2b3035}}
-"""
+#: in this order they make one script
+_SCRIPTS = ("words", "model", "lanes", "axis", "paint", "strip", "readout", "view", "search", "keys", "theme", "main")
 
 
-def _text(content: object) -> str:
-    return escape(clean(str(content)))
+@cache
+def _script() -> str:
+    """One function, so that nothing is global. The CDATA section is a comment to HTML and lets XML read ``<`` and ``&``."""
+    folder = files("sparsemem.draw").joinpath("static")
+    parts = "\n".join(folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)
+    return f'//<![CDATA[\n(() => {{\n"use strict";\n{parts}}})();\n//]]>'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    cells = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
-    body = "\n".join("<tr>" + "".join(f"<td>{_text(each)}</td>" for each in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-def _tables(scene: Scene, limit: int) -> str:
-    parts = [f"<h2>{_text(words.heading(scene))}</h2>\n"]
-    parts += [f"<p>{_text(line)}</p>\n" for line in words.summary(scene)]
-    if scene.faults:
-        parts.append("<h3>Faults</h3>\n")
-        faults = ((f.kind, format_range(f.range), f.severity, f.what) for f in scene.faults[:limit])
-        parts.append(_table(("kind", "addresses", "severity", "what"), faults))
-    parts.append("<h3>Owners</h3>\n")
-    parts.append(
-        _table(("letter", "name", "what"), ((owner.key, owner.name, said) for owner, said in words.legend(scene)))
+def _folded(scene: Scene) -> Scene:
+    """For drawing and tables, which show a screenful, not millions of sections."""
+    return replace(scene, rows=tuple(fold(scene, scene.rows)))
+
+
+def _app(marks: Sequence[Mark], labels: Sequence[str], scenes: Sequence[Scene], given: bool, limit: int) -> str:
+    picture = files("sparsemem.draw").joinpath("static", "picture.html").read_text(encoding="utf-8")
+    listed = html_tables.findings(marks, labels, given=given, limit=limit)
+    return (
+        f'<div class="app" id="app">\n{picture}<aside class="findings" id="findings" aria-label="Findings">\n{listed}</aside>\n'
+        f"{html_tables.legend(scenes)}</div>\n"
     )
-    parts.append("<h3>Sections</h3>\n")
-    nodes = len({row.block.nid for row in scene.rows if row.block}) > 1
-    rows = (
-        (
-            words.section_words(row),
-            format_range(row.range),
-            flag_text(row.flags, scene.flags) if row.present else "",
-            words.describe(scene, row, nodes),
-            "; ".join([*row.notes, *(f.kind for f in row.faults)]),
-        )
-        for row in scene.rows[:limit]
-    )
-    parts.append(_table(("sections", "addresses", "flags", "what is there", "remarks"), rows))
-    if len(scene.rows) > limit:
-        parts.append(f"<p>{len(scene.rows) - limit:,} more rows are not shown.</p>\n")
-    flags = ", ".join(f"{letter} {name}" for name, letter in FLAG_LETTERS.items() if name in scene.flags)
-    parts.append(f"<p>Flags: {_text(flags)}</p>\n")
-    return "".join(parts)
 
 
-def html_page(picture: Scene | Comparison, *, limit: int) -> str:
-    """The page; it parses as XML too."""
+def html_page(picture: Scene | Comparison, *, limit: int, marks: Sequence[Mark] | None = None) -> str:
+    """The page; it parses as XML too. ``marks``: what to mark and to list, None for the faults of the picture."""
     if isinstance(picture, Comparison):
-        title = "Memory sections: " + " beside ".join(picture.labels)
+        title, labels = "Memory sections: " + " beside ".join(picture.labels), list(picture.labels)
         scenes = [picture.left, picture.right]
+        drawn: Scene | Comparison = picture
     else:
         title = "Memory sections of " + (picture.title or f"Linux {picture.kernel} {picture.arch}")
-        scenes = [picture]
-    tables = "".join(_tables(scene, limit) for scene in scenes)
+        scenes, labels = [picture], []
+        drawn = _folded(picture)
+    shown = fault_marks(picture) if marks is None else tuple(marks)
+    style, script = page_style(), _script()
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    summaries = "".join(
+        f"<p>{text('. '.join([words.heading(scene), *words.summary(scene)[:1]]))}.</p>\n" for scene in scenes
+    )
+    tables = "".join(html_tables.tables(_folded(scene), limit) for scene in scenes)
     return (
         '<!DOCTYPE html>\n<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
-        f"<title>{_text(title)}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{_text(title)}</h1>\n"
-        f'<div class="wide">\n{svg_document(picture, limit=limit)}</div>\n{tables}</body>\n</html>\n'
+        f"<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<header>\n<h1>{text(title)}</h1>\n{summaries}</header>\n<main>\n"
+        f"{_app(shown, labels, scenes, marks is not None, limit)}"
+        '<details class="wide" id="drawing" open="open"><summary>Drawing of all sections, to print</summary>\n'
+        f"{svg_document(drawn, limit=limit, styled=False)}</details>\n"
+        f'<section aria-label="Tables">\n{tables}</section>\n</main>\n'
+        f'<script type="application/json" id="sparsemem-data">{embedded(page_document(picture, shown))}</script>\n'
+        f"<script>{script}</script>\n</body>\n</html>\n"
     )

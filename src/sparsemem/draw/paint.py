@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from sparsemem.draw.compare import Comparison
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sparsemem.draw.marks import Mark
     from sparsemem.draw.scene import Scene
 
 __all__ = ["paint_html", "paint_svg", "paint_text"]
@@ -36,8 +39,12 @@ def paint_svg(picture: Scene | Comparison, *, limit: int = 400) -> str:
     return svg_document(picture, limit=limit)
 
 
-def paint_html(picture: Scene | Comparison, *, limit: int = 400) -> str:
-    """One HTML page (well-formed XML) without external resources: the SVG inline, the legend, and tables of everything."""
+def paint_html(picture: Scene | Comparison, *, limit: int = 400, marks: Sequence[Mark] | None = None) -> str:
+    """One HTML page (well-formed XML) without external resources: the address space to zoom into, the SVG, and tables of everything.
+
+    ``marks`` are shown in the picture and listed beside it; None: the faults of the picture. ``limit``: rows of each table and
+    entries of each list at most. Without a script the SVG, the tables and the list remain.
+    """
     from sparsemem.draw.html import html_page
 
-    return html_page(picture, limit=limit)
+    return html_page(picture, limit=limit, marks=marks)

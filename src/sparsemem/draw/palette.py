@@ -52,9 +52,9 @@ _STYLES: dict[str, Style] = {
     "residue": Style("48;5;16;38;5;228", ("#222222", "#f0e442"), ("#000000", "#f0e442")),
     "conflict": Style("48;5;166;38;5;231;1", ("#d55e00", "#ffffff"), ("#d55e00", "#ffffff")),
     "lost": Style("48;5;166;38;5;231", ("#d55e00", "#ffffff"), ("#d55e00", "#ffffff")),
-    "empty": Style("2", ("#f7f7f7", "#8a8a8a"), ("#1d1f21", "#777777")),
-    MIXED: Style("48;5;246;38;5;16", ("#999999", "#000000"), ("#777777", "#ffffff")),
-    ABSENT: Style("2", ("#ffffff", "#8a8a8a"), ("#141617", "#777777")),
+    "empty": Style("2", ("#f7f7f7", "#686868"), ("#1d1f21", "#949494")),
+    MIXED: Style("48;5;246;38;5;16", ("#999999", "#000000"), ("#6f6f6f", "#ffffff")),
+    ABSENT: Style("2", ("#ffffff", "#686868"), ("#141617", "#949494")),
     CLAIM: Style("2", ("#f3ecd9", "#7a5c00"), ("#2b2718", "#d8b95a")),
 }
 #: devices take these in turn, so that neighbours differ

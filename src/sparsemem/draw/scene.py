@@ -166,8 +166,9 @@ def row_to_json(row: Row) -> dict[str, Any]:
 def to_json(scene: Scene) -> dict[str, Any]:
     """The scene as plain values.
 
-    ``owners``: list of ``{"kind", "key", "name", "detail", "ranges", "units", "bytes"}``. ``rows``: runs of equal sections, low
-    to high, ``{"first", "count", "range", "present", "flags", "cells", "owners", "block", "claims", "notes", "faults"}``;
+    ``flags``: the section flags that this kernel has. ``owners``: list of ``{"kind", "key", "number", "name", "detail", "ranges",
+    "units", "bytes"}``. ``rows``: runs of equal sections, low to high, ``{"first", "count", "range", "present", "flags", "cells",
+    "owners", "block", "claims", "notes", "faults"}``;
     ``cells`` is the pattern of each section of the row as ``[owner index, units]`` pairs, a unit being ``unit_bytes`` long.
     A row that stands for several devices has all of them in ``owners`` and the first one's pattern in ``cells``.
     Ranges are inclusive hexadecimal text as the kernel prints them; sizes are bytes.
@@ -181,6 +182,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
         "unit_bytes": scene.unit_size,
         "subsection_map": scene.has_map,
         "block_bytes": scene.block_size,
+        "flags": list(scene.flags),
         "sections": scene.sections,
         "early_sections": scene.early_sections,
         "memmap_bytes": dict(scene.memmap),
@@ -188,6 +190,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
             {
                 "kind": owner.kind,
                 "key": owner.key,
+                "number": owner.number,
                 "name": owner.name,
                 "detail": owner.detail,
                 "ranges": [format_range(r) for r in owner.ranges],

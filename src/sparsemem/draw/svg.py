@@ -10,7 +10,7 @@ from sparsemem.draw import words
 from sparsemem.draw.compare import Comparison
 from sparsemem.draw.overview import Piece, cell_lines, overview, place
 from sparsemem.draw.palette import ABSENT, CLAIM, FLAG_LETTERS, PSEUDO, clean, flag_text, glyph
-from sparsemem.draw.svg_style import STYLESHEET, css_class, hatched
+from sparsemem.draw.svg_style import HATCH, STYLESHEET, css_class, hatched
 from sparsemem.ranges import Range, format_range
 
 if TYPE_CHECKING:
@@ -292,8 +292,10 @@ def _comparison(canvas: _Canvas, comparison: Comparison, limit: int) -> None:
     _legend(canvas, scenes, pieces)
 
 
-def svg_document(picture: Scene | Comparison, *, limit: int) -> str:
-    """The document, without an XML declaration (so that a page can hold it); ends in a newline."""
+def svg_document(picture: Scene | Comparison, *, limit: int, styled: bool = True) -> str:
+    """The document, without an XML declaration (so that a page can hold it); ends in a newline. ``styled`` False: without its style
+    sheet, for a page that has one.
+    """
     if isinstance(picture, Comparison):
         canvas = _Canvas(1330)
         _comparison(canvas, picture, limit)
@@ -311,4 +313,4 @@ def svg_document(picture: Scene | Comparison, *, limit: int) -> str:
         f'<title id="sm-title">{escape(clean(title))}</title>\n<desc id="sm-desc">{escape(clean(". ".join(said)))}</desc>\n'
     )
     ground = f'<rect class="sm-ground" width="{canvas.width}" height="{height}"/>\n'
-    return head + STYLESHEET + ground + "\n".join(canvas.parts) + "\n</svg>\n"
+    return head + (STYLESHEET if styled else HATCH) + ground + "\n".join(canvas.parts) + "\n</svg>\n"

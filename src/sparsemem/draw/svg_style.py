@@ -5,7 +5,7 @@ from __future__ import annotations
 from sparsemem.draw.palette import PSEUDO, style
 from sparsemem.draw.scene import KINDS
 
-__all__ = ["STYLESHEET", "css_class", "hatched"]
+__all__ = ["HATCH", "STYLESHEET", "colours", "css_class", "hatched"]
 
 _DEVICE_COLOURS = 4
 
@@ -20,16 +20,17 @@ def hatched(kind: str) -> bool:
     return kind in ("hole", "ram-offline", "hot-offline", "claim", "conflict", "lost")
 
 
+def colours(dark: bool) -> dict[str, tuple[str, str]]:
+    """Class -> (fill, colour of the text on it)."""
+    pairs = [(kind, -1) for kind in (*KINDS, *PSEUDO) if kind != "device"]
+    pairs += [("device", n) for n in range(_DEVICE_COLOURS)]
+    looks = ((css_class(kind, number), style(kind, number)) for kind, number in pairs)
+    return {name: look.dark if dark else look.light for name, look in looks}
+
+
 def _classes(dark: bool) -> str:
-    pairs = [(kind, -1) for kind in (*KINDS, *PSEUDO) if kind != "device"] + [
-        ("device", n) for n in range(_DEVICE_COLOURS)
-    ]
-    lines = []
-    for kind, number in pairs:
-        fill, ink = style(kind, number).dark if dark else style(kind, number).light
-        name = css_class(kind, number)
-        lines.append(f".sparsemem .{name}{{fill:{fill}}} .sparsemem .{name}-t{{fill:{ink}}}")
-    return "\n".join(lines)
+    rule = ".sparsemem .{0}{{fill:{1}}} .sparsemem .{0}-t{{fill:{2}}}"
+    return "\n".join(rule.format(name, fill, ink) for name, (fill, ink) in colours(dark).items())
 
 
 _BASE = """\
@@ -46,9 +47,9 @@ _DARK = """\
 .sparsemem .sm-error{fill:#ff9a5c} .sparsemem .sm-warning{fill:#e9b64d} .sparsemem .sm-rule{stroke:#2b3035}
 .sparsemem .sm-tick{stroke:#000000} .sparsemem .sm-empty,.sparsemem .sm-absent,.sparsemem .sm-claim{stroke:#3a4046}
 """
-_HATCH = (
+HATCH = (
     '<defs><pattern id="sm-hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<path d="M0 0V6" stroke="#808080" stroke-opacity=".55" stroke-width="2"/></pattern></defs>\n'
 )
 
-STYLESHEET = f"<style>\n{_BASE}{_classes(False)}\n@media (prefers-color-scheme: dark){{\n{_DARK}{_classes(True)}\n}}\n</style>\n{_HATCH}"
+STYLESHEET = f"<style>\n{_BASE}{_classes(False)}\n@media (prefers-color-scheme: dark){{\n{_DARK}{_classes(True)}\n}}\n</style>\n{HATCH}"
