@@ -46,7 +46,8 @@ def _measure(browser: Browser, name: str, text: str, folder: Path) -> None:
     page.wait("location.pathname.endsWith('page.html') && document.documentElement?.dataset.ready")
     page.painted()
     loaded = _cpu(page)
-    first = page.run("Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime)")
+    page.wait("performance.getEntriesByName('first-contentful-paint').length")
+    first = page.run("Math.round(performance.getEntriesByName('first-contentful-paint')[0].startTime)")
     ready = page.run("document.documentElement.dataset.ready")
     began, steps = time.monotonic(), ("+",) * 10 + ("-",) * 10
     page.press(*steps)
