@@ -115,7 +115,7 @@ class Bench:
             command = init_command(table)
             if command is not None:
                 seat.labels = command, guest.run(command)
-            if again:
+            if again and guest.fresh:
                 try:
                     seat.snapshot = Snapshot(guest.qemu)
                 except GuestLostError:

@@ -33,6 +33,8 @@ _CLOCK = re.compile(
 )
 NUMBERS = "the devices of a region are probed in parallel: which of them gets which number is the guest's luck"
 _PARALLEL = "the devices of a region are probed in parallel: the order of their lines is the guest's luck"
+_BUSY = re.compile(r"alloc_contig_range: \[[0-9a-f]+, [0-9a-f]+\) PFNs busy$")
+"""A page was in use for a moment when virtio_mem asked for its range; it asks again, in smaller pieces."""
 _ERRNOS = {os.strerror(number): errno_name(number) for number in range(1, 132)}
 
 
@@ -69,8 +71,11 @@ class Uuids:
 
 
 def masked_log(lines: Sequence[str]) -> list[str]:
-    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator."""
-    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in lines if not _CLOCK.match(line)]
+    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator or of pages that
+    are in use for a moment.
+    """
+    kept = (line for line in lines if not _CLOCK.match(line) and not _BUSY.match(line))
+    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in kept]
 
 
 def masked_text(text: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Node", "Observation", "Section", "Valid", "Zone", "of_guest", "of_model", "without_hardware"]
 
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
+_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI |virtio-pci)")
 _MEMORY = "/sys/devices/system/memory"
 _ALL = (1 << 64) - 1
 
