@@ -199,7 +199,7 @@ def test_kmem_blocks_that_are_partly_online() -> None:
 
 def test_ram_of_a_device_in_a_kernel_zone() -> None:
     make = "ndctl create-namespace -m devdax -s 1G"
-    stuck = play(LABELLED.format("6.1"), make, "daxctl reconfigure-device --no-movable -m system-ram dax0.0",
+    stuck = play(LABELLED.format("7.2"), make, "daxctl reconfigure-device --no-movable -m system-ram dax0.0",
                  "daxctl offline-memory dax0.0", refused=True)  # fmt: skip
     assert finding(stuck, "unmovable-block").capacity == 7 * 128 * MIB
     free = play(

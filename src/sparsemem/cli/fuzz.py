@@ -38,9 +38,17 @@ Exit codes: 0 nothing found, 12 a difference, 8 only lost guests.
 @click.option("--out", default="fuzz-found", show_default=True, metavar="DIR", help="Where differences are written.")
 @click.option("--no-sections", is_flag=True, help="Do not read the kernel's memory.")
 @click.option("--no-plug", is_flag=True, help="Never plug memory: a machine with plugging needs a boot of its own.")
+@click.option("--virtio-mem", is_flag=True, help="Give every machine a virtio-mem device, and resize it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    kernel: str, steps: int, seed: int | None, out: str, no_sections: bool, no_plug: bool, as_json: bool
+    kernel: str,
+    steps: int,
+    seed: int | None,
+    out: str,
+    no_sections: bool,
+    no_plug: bool,
+    virtio_mem: bool,
+    as_json: bool,
 ) -> int:
     """Draw machines and commands at random, play them on the model and on a real kernel, and compare after every step.
 
@@ -64,7 +72,7 @@ def command(
                 progress.show(f"[{bar}] {summary.steps}/{steps} {summary.per_minute:.0f}/min {found} {text}")
 
             progress.say(f"fuzz --kernel {bench.image.name} --steps {steps} --seed {seed}")
-            summary = fuzz(bench, steps, seed, Path(out), tell=tell, plugs=not no_plug)
+            summary = fuzz(bench, steps, seed, Path(out), tell=tell, plugs=not no_plug, virtio_mem=virtio_mem)
         progress.clear()
         if as_json:
             echo_json(_json(summary, bench))

@@ -25,6 +25,7 @@ from sparsemem.kernel.mmzone import SECTION_MARKED_PRESENT
 from sparsemem.kernel.pgmap_array import get_dev_pagemap, stale_device_page
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import MemoryBlock, State
+from sparsemem.kernel.virtio_mem.notifier import virtio_mem_memory_notifier_cb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -284,6 +285,7 @@ def device_online(state: State, block_id: int, online_type: str | None = None) -
     kind = online_type or dict(state.misc.get("online_types", ())).get(block_id, "online")
     remember_online_type(state, block_id, None)
     _memory_block_online(state, block_id, block, kind)
+    virtio_mem_memory_notifier_cb(state, block_id, "online")
     return True
 
 
@@ -293,6 +295,7 @@ def device_offline(state: State, block_id: int) -> bool:
     if block.state == "offline":
         return False
     _memory_block_offline(state, block_id, block)
+    virtio_mem_memory_notifier_cb(state, block_id, "offline")
     return True
 
 

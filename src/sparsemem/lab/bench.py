@@ -138,7 +138,7 @@ class Bench:
             if command is not None:
                 seat.labels = command, guest.run(command)
             guest.run("dmesg -c >/dev/null")  # the boot is not in what a step's dmesg shows; its lines were had already
-            if again:
+            if again and guest.fresh:
                 try:
                     seat.snapshot = Snapshot(guest.qemu)
                 except GuestLostError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sparsemem.errors import SparsememError, UnreadableError
 from sparsemem.lab.errors import LabError
 from sparsemem.lab.generate import draw_machine, draw_scenario, to_toml
+from sparsemem.lab.generate_virtio import with_virtio_mem
 from sparsemem.lab.shrink import fewest, simplest
 from sparsemem.lab.verify import Verdict, verify
 
@@ -71,9 +72,14 @@ def signature(verdict: Verdict) -> str:
 
 
 def fuzz(
-    bench: Bench, steps: int, seed: int, out: Path, *, tell: Callable[[Summary, str], None], plugs: bool = True
-) -> Summary:
-    """Compare ``steps`` generated steps. ``tell`` hears what is being done. Raises LabError where the lab cannot."""
+    bench: Bench, steps: int, seed: int, out: Path, *, tell: Callable[[Summary, str], None], plugs: bool = True,
+    virtio_mem: bool = False,
+) -> Summary:  # fmt: skip
+    """Compare ``steps`` generated steps. ``tell`` hears what is being done; ``virtio_mem``: every machine has such a device, else some
+    of those in which memory is plugged.
+
+    Raises LabError where the lab cannot.
+    """
     rng = Random(seed)  # noqa: S311
     summary = Summary(bench.image.name, seed)
     began = time.monotonic()
@@ -81,6 +87,8 @@ def fuzz(
     while summary.steps < steps:
         table = draw_machine(rng)
         plugging = plugs and rng.random() < (0.5 if table.nodes else 0.12)
+        if virtio_mem or (plugging and rng.random() < 0.4):
+            table, plugging = with_virtio_mem(rng, table), True
         summary.machines += 1
         for _ in range(1 if plugging else _PER_MACHINE):
             if summary.steps >= steps:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import NotModelledError, SparsememError
+from sparsemem.lab.generate_virtio import draw_resize
 from sparsemem.lab.observe import of_model
 from sparsemem.play.player import Player
 from sparsemem.play.scenario import DimmTable, MachineTable, PmemTable, Scenario
@@ -64,11 +65,12 @@ def draw_machine(rng: Random) -> MachineTable:
 class _Drawer:
     """Draws the next step from what the model shows now."""
 
-    def __init__(self, rng: Random, player: Player, plugs: bool, nodes: int = 0) -> None:
+    def __init__(self, rng: Random, player: Player, plugs: bool, table: MachineTable) -> None:
         self.rng = rng
-        self.nodes = nodes
+        self.nodes = len(table.nodes)
         self.player = player
         self.plugs = plugs
+        self.table = table
         self.dimms: list[str] = []
         seen = of_model(player)
         listed = json.loads(seen.ndctl or "[]")
@@ -87,6 +89,8 @@ class _Drawer:
         ]  # fmt: skip
         if self.plugs:
             kinds.append((self._plug, 30 if self.nodes else 14))
+        if self.table.virtio_mem:
+            kinds += [(self._resize, 150), (self._block, 50), (self._policy, 12)]
         draws, weights = zip(*kinds, strict=True)
         return str(rng.choices(draws, weights)[0]())
 
@@ -242,6 +246,9 @@ class _Drawer:
     def _policy(self) -> str:
         return f"echo {self.rng.choice(('online', 'offline', 'online_movable', 'online_kernel'))} > {_BLOCKS}/auto_online_blocks"
 
+    def _resize(self) -> str:
+        return draw_resize(self.rng, self.table)
+
     def _plug(self) -> str:
         rng = self.rng
         name = f"d{rng.randrange(3)}"
@@ -277,7 +284,7 @@ def draw_scenario(rng: Random, table: MachineTable, version: str, length: int, *
     for _ in range(length * 4):
         if len(steps) == length:
             break
-        text = _Drawer(rng, player, plugs, len(table.nodes)).step()
+        text = _Drawer(rng, player, plugs, table).step()
         try:
             script = parse_step(text)
             player.step(text, script)
@@ -325,4 +332,11 @@ def to_toml(scenario: Scenario, words: str = "") -> str:
         lines.append(f"maxmem = {size(table.maxmem)}")
     if table.dimms:
         lines.append(f"dimms = [{', '.join(dimm(each) for each in table.dimms)}]")
+    devices = []
+    for device in table.virtio_mem:
+        block = f", block_size = {size(device.block_size)}" if device.block_size is not None else ""
+        node = f", node = {device.node}" if device.node else ""
+        devices.append(f"{{ size = {size(device.size)}, requested = {size(device.requested)}{block}{node} }}")
+    if devices:
+        lines.append(f"virtio_mem = [{', '.join(devices)}]")
     return "\n".join(lines) + "\n"

@@ -26,12 +26,15 @@ INIT_LABELS = "ndctl disable-region all; ndctl init-labels -f all; ndctl enable-
 _UNPLUG_SECONDS = 6.0
 _EJECT = 3
 """The source of an _OST that answers a request to eject; others tell of a plug."""
+_SETTLE_SECONDS = 150.0
+_BUSY = "usleep 100000; cat /proc/[0-9]*/comm | grep -c +events_freez; cat /proc/iomem /sys/devices/system/memory/memory*/state | md5sum"
+"""How many kernel threads run work of the queue that virtio_mem uses, and what the memory is now."""
 
 
 class Guest:
     """A booted guest; use it in a ``with`` block. ``boot_seconds`` is how long it took to its first command.
 
-    ``fresh``: nothing was plugged, so that a snapshot can still be loaded.
+    ``fresh``: nothing was plugged, so that a snapshot can still be loaded; a virtio-mem device is never part of one.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Guest:
     ) -> None:
         began = time.monotonic()
         self.table = table
-        self.fresh = True
+        self.fresh = not table.virtio_mem
         self._backends: dict[str, str] = {}
         self._plugged = 0
         self.qemu = Qemu(table, kernel, initrd, accel)
@@ -49,6 +52,7 @@ class Guest:
             self.qemu.connect(connected, "agent")
             self._talk.until(b"<<ready>>", boot_timeout)
             self.boot_log = self.run("true").log
+            self.boot_log += self._settled()
         except BaseException:
             self.close()
             raise
@@ -82,7 +86,7 @@ class Guest:
         return self._talk.ask("true", look=True)[1]
 
     def step(self, command: str) -> GuestAnswer:
-        """A step of a scenario: for the guest's shell, or for the hypervisor (``plug``, ``unplug``)."""
+        """A step of a scenario: for the guest's shell, or for the hypervisor (``plug``, ``unplug``, ``resize``)."""
         return self.take(command, look=False)[0]
 
     def take(self, command: str, *, look: bool = True) -> tuple[GuestAnswer, str]:
@@ -92,7 +96,14 @@ class Guest:
             return self._hypervisor(lambda: self._plug(words[1], words[2], words[3:]), look)
         if words[:1] == ["unplug"] and len(words) == 2:
             return self._hypervisor(lambda: self._unplug(words[1]), look)
-        return self._talk.ask(command, look=look)
+        if words[:1] == ["resize"] and len(words) == 3:
+            return self._resize(words[1], parse_size(words[2]), look)
+        if not self.table.virtio_mem:
+            return self._talk.ask(command, look=look)
+        answer, _ = self._talk.ask(command)
+        later = self._settled()  # what the step onlined may let the driver plug more
+        last, seen = self._talk.ask("true", look=look)
+        return answer._replace(log=(*answer.log, *later, *last.log)), seen
 
     def _hypervisor(self, action: Callable[[], None], look: bool) -> tuple[GuestAnswer, str]:
         code, words = 0, ""
@@ -111,6 +122,32 @@ class Guest:
                 break
         answer, seen = self._talk.ask("true", look=look)
         return GuestAnswer(code, words, (*log, *answer.log)), seen
+
+    def _resize(self, name: str, size: int, look: bool) -> tuple[GuestAnswer, str]:
+        """``qom-set requested-size``; the answer is the size that the device has when the guest has settled."""
+        path = f"/machine/peripheral/{name}"
+        try:
+            self.qemu.qmp("qom-set", path=path, property="requested-size", value=size)
+        except GuestLostError:
+            raise
+        except LabError as error:
+            answer, seen = self._talk.ask("true", look=look)
+            return GuestAnswer(1, f"{error.what}\n", answer.log), seen
+        log = self._settled()
+        words = f"size={self.qemu.qmp('qom-get', path=path, property='size') >> 20}M\n"
+        answer, seen = self._talk.ask("true", look=look)
+        return GuestAnswer(0, words, (*log, *answer.log)), seen
+
+    def _settled(self) -> tuple[str, ...]:
+        """Wait, for a while, until the virtio-mem driver does not work, nothing changes and the log is quiet: what the log said."""
+        log: list[str] = []
+        quiet, last, end = 0, "", time.monotonic() + _SETTLE_SECONDS
+        while self.table.virtio_mem and quiet < 2 and time.monotonic() < end:
+            answer = self.run(_BUSY)
+            log += answer.log
+            quiet = quiet + 1 if answer.stdout == last and last.startswith("0\n") and not answer.log else 0
+            last = answer.stdout
+        return tuple(log)
 
     def _plug(self, name: str, size: str, places: list[str]) -> None:
         words = dict(word.partition("=")[::2] for word in places)

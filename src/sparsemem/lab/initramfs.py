@@ -27,7 +27,7 @@ __all__ = ["Archive", "initramfs"]
 
 _MODULES = (
     "qemu_fw_cfg", "libcrc32c", "xfs", "libnvdimm", "nd_btt", "nd_pmem", "nd_e820", "nfit", "nd_virtio", "virtio_pmem", "device_dax",
-    "dax_pmem_core", "dax_pmem", "kmem", "dax_hmem", "virtio_mem", "cxl_acpi", "cxl_pci", "cxl_mem", "cxl_pmem", "dax_cxl",
+    "dax_pmem_core", "dax_pmem", "kmem", "dax_hmem", "virtio_pci", "virtio_mem", "cxl_acpi", "cxl_pci", "cxl_mem", "cxl_pmem", "dax_cxl",
 )  # fmt: skip
 """In the order in which they are loaded: qemu_fw_cfg writes the vmcoreinfo that drgn needs, 5.10 wants dax_pmem_core first."""
 

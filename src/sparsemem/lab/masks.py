@@ -14,12 +14,14 @@ _UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{
 _CLOCK = re.compile(
     r"(clocksource|hrtimer|tsc|sched_clock): |TSC found unstable|perf: interrupt took|workqueue: \S+ hogged CPU|sched: DL replenish"
 )
+_PAGES_BUSY = re.compile(r"alloc_contig_range: \[[0-9a-f]+, [0-9a-f]+\) PFNs busy$")
+"""A page was in use for a moment when virtio_mem asked for its range; it asks again, in smaller pieces."""
 _STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\] ", re.MULTILINE)
 _TRACE = re.compile(
     r"Modules linked in|CPU:|Hardware name|RIP|RSP|Code:|Call Trace|[RE][A-Z0-9]+:| |\?|</?TASK>|[CD]R[0-9]+:|PKRU"
 )
 _PAGE = re.compile(r"(page:|page: |flags:|raw:|head:|page_type|memcg:|anon|aops|ksm |\S* ?flags:)")
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
+_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI |virtio-pci)")
 
 
 class Uuids:
@@ -70,8 +72,10 @@ def clean_log(lines: Iterable[str]) -> list[str]:
 
 
 def masked_log(lines: Iterable[str]) -> list[str]:
-    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator."""
-    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in lines if not _CLOCK.match(line)]
+    """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator or of pages that
+    are in use for a moment."""
+    kept = (line for line in lines if not _CLOCK.match(line) and not _PAGES_BUSY.match(line))
+    return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in kept]
 
 
 def masked_text(text: str, command: str = "") -> str:

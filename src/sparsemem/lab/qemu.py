@@ -77,6 +77,11 @@ def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, ac
         argv += ["-object", f"memory-backend-ram,id=nvmem{index},size={size}"]
         node = f",node={entry.node}" if entry.node else ""
         argv += ["-device", f"nvdimm,id=nvdimm{index},memdev=nvmem{index}{labels}{node}"]
+    for index, device in enumerate(table.virtio_mem):
+        told = f"virtio-mem-pci,id=vm{index},memdev=vmem{index},requested-size={device.requested}"
+        told += f",block-size={device.block_size}" if device.block_size is not None else ""
+        told += f",node={device.node}" if device.node else ""
+        argv += ["-object", f"memory-backend-ram,id=vmem{index},size={device.size}", "-device", told]
     return argv
 
 
@@ -218,7 +223,8 @@ class Qemu:
     def _words(self) -> str:
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").splitlines()
-        return "\n".join(line.partition(": ")[2] or line for line in lines if "warning:" not in line)
+        found = (line.partition(": ")[2] or line for line in lines if "warning:" not in line)
+        return "\n".join(re.sub(r"^-device virtio-mem-pci\S*: ", "", line) for line in found)
 
     def qmp(self, command: str, **arguments: Any) -> Any:
         """Execute a QMP command: its answer. Raises LabError with QEMU's words."""

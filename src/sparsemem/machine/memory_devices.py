@@ -1,4 +1,4 @@
-"""Where QEMU puts memory devices (pc-dimm and nvdimm), and when it refuses them, in its own words.
+"""Where QEMU puts memory devices (pc-dimm, nvdimm and virtio-mem), and when it refuses them, in its own words.
 
 Learned from QEMU 7.2 by asking it (and from hw/mem/memory-device.c, hw/mem/pc-dimm.c). All sizes and addresses are
 bytes.
@@ -27,7 +27,9 @@ class DimmRefusedError(SparsememError):
 
 
 class MemoryDevice(NamedTuple):
-    """A plugged DIMM or NVDIMM. ``range``: where it is, without the label area; ``slot`` numbers its ACPI device; ``node`` is QEMU's."""
+    """A plugged DIMM, NVDIMM or virtio-mem device. ``range``: where it is, without the label area; ``slot`` numbers its ACPI device, and is
+    -1 for a virtio-mem device, which has none; ``node`` is QEMU's.
+    """
 
     name: str
     range: Range
@@ -84,11 +86,7 @@ class DeviceMemory:
         number = self._free_slot(slot)
         if nvdimm:
             size = _nvdimm_size(size, label, backend)
-        if self.used + size > self.capacity:
-            raise DimmRefusedError(
-                f"not enough space, currently {self.used:#x} in use of total space for memory devices "
-                f"{self.capacity:#x}"
-            )
+        self._check_space(size)
         if addr % ALIGNMENT:
             raise DimmRefusedError(f"address must be aligned to {ALIGNMENT:#x} bytes")
         if size % ALIGNMENT:
@@ -98,8 +96,31 @@ class DeviceMemory:
             raise DimmRefusedError(
                 f"'DIMM property node has value {node}' which exceeds the number of numa nodes: {self.nodes}"
             )
-        device = MemoryDevice(name, place, number, nvdimm, node)
+        return self._with(MemoryDevice(name, place, number, nvdimm, node))
+
+    def plug_virtio_mem(self, name: str, size: int, align: int, node: int) -> tuple[DeviceMemory, MemoryDevice]:
+        """Add a virtio-mem device at the lowest address that fits, which is a multiple of ``align`` bytes. It takes no slot.
+
+        Raises DimmRefusedError with the words of the first check that fails.
+        """
+        if not self.window.size:
+            raise DimmRefusedError(
+                "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
+            )
+        self._check_space(size)
+        if size % align:
+            raise DimmRefusedError(f"backend memory size must be multiple of {align:#x}")
+        return self._with(MemoryDevice(name, self._first_fit(size, align), _AUTO_SLOT, node=node))
+
+    def _with(self, device: MemoryDevice) -> tuple[DeviceMemory, MemoryDevice]:
         return replace(self, devices=tuple(sorted((*self.devices, device), key=lambda d: d.range.start))), device
+
+    def _check_space(self, size: int) -> None:
+        if self.used + size > self.capacity:
+            raise DimmRefusedError(
+                f"not enough space, currently {self.used:#x} in use of total space for memory devices "
+                f"{self.capacity:#x}"
+            )
 
     def unplug(self, name: str) -> DeviceMemory:
         """Take a device out. Raises DimmRefusedError when there is none of that id."""
@@ -135,13 +156,13 @@ class DeviceMemory:
                 raise DimmRefusedError(f"address range conflicts with memory device id='{device.name}'")
         return place
 
-    def _first_fit(self, size: int) -> Range:
-        start = -(-self.window.start // ALIGNMENT) * ALIGNMENT
+    def _first_fit(self, size: int, align: int = ALIGNMENT) -> Range:
+        start = -(-self.window.start // align) * align
         for device in self.devices:
             if device.range.start >= start + size:
                 break
             if device.range.end > start:
-                start = -(-device.range.end // ALIGNMENT) * ALIGNMENT
+                start = -(-device.range.end // align) * align
         place = Range(start, start + size)
         if not self.window.contains(place):
             raise DimmRefusedError(

@@ -18,7 +18,8 @@ from sparsemem.kernel.memremap import MEMORY_TYPES, memremap_pages, memunmap_pag
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import release_mem_region, request_mem_region
 from sparsemem.kernel.state import State, VmemAltmap
-from sparsemem.machine import fs_operations, nd_operations, sysfs
+from sparsemem.kernel.virtio_mem.driver import run_queued_work
+from sparsemem.machine import fs_operations, nd_operations, sysfs, virtio_mem_operations
 from sparsemem.ranges import Range, format_range, parse_range
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
     "store": (_store, ""),
     **nd_operations.OPERATIONS,
     **fs_operations.OPERATIONS,
+    **virtio_mem_operations.OPERATIONS,
 }
 
 
@@ -212,12 +214,18 @@ _OPTIONS: dict[str, Callable[[str], object]] = {
     "vmemmap_shift": lambda text: _natural(text, 64),
     **nd_operations.OPTIONS,
     **fs_operations.OPTIONS,
+    **virtio_mem_operations.OPTIONS,
 }
 
 
 def perform(state: State, op: Operation) -> None:
-    """Carry the operation out on the state. Raises Refusal."""
-    OPERATIONS[op.name][0](state, op)
+    """Carry the operation out on the state, and the work that drivers queued meanwhile. Raises Refusal."""
+    try:
+        OPERATIONS[op.name][0](state, op)
+    except Refusal:
+        run_queued_work(state)
+        raise
+    run_queued_work(state)
 
 
 def parse_operation(text: str) -> Operation:

@@ -26,6 +26,7 @@ from sparsemem.machine.e820 import (
 from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, MemoryDevice, qom_order
 from sparsemem.machine.numa import Numa, numa_init, srat
 from sparsemem.machine.q35_iomem import PHYS_BITS, insert_persistent_memory, q35_iomem
+from sparsemem.machine.virtio_mem import VirtioMemDevice, VirtioMemSpec, plug_virtio_mem
 from sparsemem.ranges import Range, format_range
 from sparsemem.units import GIB, KIB, MIB, format_size
 
@@ -112,7 +113,7 @@ class Guest:
     Memory" entries and without namespaces; ``regions``: in order of their numbers (e820 ones first, as when nd_e820
     is loaded before nfit); ``devices``: the window with what is plugged, to plug more; ``dimms``: those from the
     command line, which ACPI adds at boot; ``max_mem_size``: ``mem=`` also refuses memory added during boot above
-    this; ``numa``: which node has which address.
+    this; ``numa``: which node has which address; ``virtio_mems``: the virtio-mem devices, in order of their numbers in the guest.
     """
 
     firmware: tuple[BootRegion, ...]
@@ -124,6 +125,7 @@ class Guest:
     devices: DeviceMemory
     max_mem_size: int | None
     numa: Numa
+    virtio_mems: tuple[VirtioMemDevice, ...] = ()
 
     @property
     def device_memory_base(self) -> int:
@@ -248,9 +250,11 @@ def start(
     dimms: Sequence[tuple[int, int]] = (),
     nodes: Sequence[int] = (),
     addrs: Sequence[int] = (),
+    virtio_mem: Sequence[VirtioMemSpec] = (),
 ) -> Guest:
     """The guest that this machine table gives, for this kernel. ``dimms``: cold-plugged DIMMs, before the NVDIMMs, as size and
-    node, ``addrs`` their ``addr=`` (0, or none at all: where QEMU puts them); ``nodes``: memory of each node (none: one node has all).
+    node, ``addrs`` their ``addr=`` (0, or none at all: where QEMU puts them); ``virtio_mem`` devices come after these; ``nodes``:
+    memory of each node (none: one node has all).
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """
@@ -261,6 +265,13 @@ def start(
     capacity = maxmem - _round_up(memory, 8 * KIB) if slots else 0
     board = DeviceMemory(layout.window, capacity, slots, nodes=max(len(nodes), 1))
     devices, cold, nvdimms = _plugged(board, dimms, addrs, pmem)
+    virtio_mems: list[VirtioMemDevice] = []
+    try:
+        for index, spec in enumerate(virtio_mem):
+            devices, virtio = plug_virtio_mem(devices, f"vm{index}", spec)
+            virtio_mems.append(virtio)
+    except DimmRefusedError as refusal:
+        raise _stopped(refusal.what) from None
     limit = boot.max_mem_size or layout.window.end
     taken = [d.range for d in cold if d.range.end <= limit and not (d.range.start | d.range.end) % _BLOCK_SIZE]
     iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel, taken)
@@ -270,7 +281,8 @@ def start(
         raise NotModelledError(
             "I cannot tell what becomes of an NVDIMM that a memmap= parameter overlaps", where="[machine] cmdline"
         ) from None
-    order = [name for name in qom_order([d.name for d in (*cold, *nvdimms)]) if name.startswith("nvdimm")]
+    ids = [*(d.name for d in (*cold, *nvdimms)), *(v.name for v in virtio_mems)]
+    order = [name for name in qom_order(ids) if name.startswith("nvdimm")]
     by_name = {device.name: (device, entry.labels) for device, entry in zip(nvdimms, pmem, strict=True)}
     regions = [
         PmemRegion(number, Range(entry.addr, entry.end), "e820", False)
@@ -289,6 +301,7 @@ def start(
         devices,
         boot.max_mem_size,
         _numa(nodes or (memory,), layout, boot.entries, [by_name[name][0] for name in order]),
+        tuple(virtio_mems),
     )
 
 

@@ -1,4 +1,4 @@
-"""The hypervisor's side of ``plug`` and ``unplug``: QEMU gives a DIMM its address, the guest's ACPI drivers take it in or not."""
+"""The hypervisor's side of ``plug``, ``unplug`` and ``resize``: QEMU gives a DIMM its address, the guest takes it in or not."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from sparsemem.kernel.nvdimm.core import ida_get
 from sparsemem.kernel.page_alloc import numa_map_to_online_node
+from sparsemem.kernel.virtio_mem.table import device_of
 from sparsemem.machine.memory_devices import DeviceMemory, DimmRefusedError, MemoryDevice
 from sparsemem.machine.operations import Operation
 from sparsemem.machine.qemu import LABEL_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sparsemem.kernel.refusal import Refusal
     from sparsemem.machine.machine import Machine
     from sparsemem.machine.numa import Numa
+    from sparsemem.machine.virtio_mem import VirtioMemDevice
 
 __all__ = ["DimmBoard", "PlugError"]
 
@@ -27,20 +31,23 @@ class PlugError(Exception):
 
 
 class DimmBoard:
-    """The memory devices of a guest, which node its addresses belong to, and which DIMMs the guest refused."""
+    """The memory devices of a guest, which node its addresses belong to, and which DIMMs the guest refused. The N-th of ``virtio_mems``
+    is the guest's virtioN.
+    """
 
-    def __init__(self, devices: DeviceMemory, numa: Numa) -> None:
+    def __init__(self, devices: DeviceMemory, numa: Numa, virtio_mems: Sequence[VirtioMemDevice] = ()) -> None:
         self.devices = devices
         self.numa = numa
+        self.virtio_mems = tuple(virtio_mems)
         self._refused: list[MemoryDevice] = []
 
-    def snapshot(self) -> tuple[DeviceMemory, tuple[MemoryDevice, ...]]:
+    def snapshot(self) -> tuple[DeviceMemory, tuple[VirtioMemDevice, ...], tuple[MemoryDevice, ...]]:
         """The board as a value, to come back to with ``restore``."""
-        return self.devices, tuple(self._refused)
+        return self.devices, self.virtio_mems, tuple(self._refused)
 
-    def restore(self, was: tuple[DeviceMemory, tuple[MemoryDevice, ...]]) -> None:
+    def restore(self, was: tuple[DeviceMemory, tuple[VirtioMemDevice, ...], tuple[MemoryDevice, ...]]) -> None:
         """Be as at ``snapshot()``; the machine has an undo of its own."""
-        self.devices, self._refused = was[0], list(was[1])
+        self.devices, self.virtio_mems, self._refused = was[0], was[1], list(was[2])
 
     def plug(self, machine: Machine, name: str, size: int, *, addr: int = 0, slot: int = -1, node: int = 0) -> None:
         """Plug a DIMM. A guest that refuses it only says so in its log: the DIMM is in its slot all the same.
@@ -118,6 +125,8 @@ class DimmBoard:
             raise PlugError(f"Device '{name}' not found")
         if device.nvdimm:
             raise PlugError("nvdimm device hot unplug is not supported yet.")
+        if any(each.name == name for each in self.virtio_mems):
+            raise PlugError("Bus 'pcie.0' does not support hotplugging")
         if device in self._refused:
             self._refused.remove(device)
         else:
@@ -127,3 +136,38 @@ class DimmBoard:
                 text = "ACPI_DEVICE_OST source=3 status=132\nACPI_DEVICE_OST source=3 status=130"
                 raise PlugError(text, answer.refusal)
         self.devices = self.devices.unplug(name)
+
+    def attach_virtio_mem(self, machine: Machine, parameters: Sequence[tuple[str, str]] = ()) -> None:
+        """The guest's driver meets the virtio-mem devices of the command line, with these parameters of its module."""
+        for index, device in enumerate(self.virtio_mems):
+            options = {
+                "block": str(device.block_size), "requested": str(device.requested), "usable": str(device.usable),
+                "virtio": f"virtio{index}", **dict(parameters),
+            }  # fmt: skip
+            nid = self.numa.pxm_to_node(device.node)
+            nid = self.numa.memory_add_physaddr_to_nid(device.range.start) if nid < 0 else nid
+            if nid:
+                options["nid"] = str(nid)
+            machine.apply(Operation("virtio_mem", (device.range,), options=tuple(sorted(options.items()))))
+
+    def resize(self, machine: Machine, name: str, size: int) -> int:
+        """Request another size of a virtio-mem device: what is plugged when the guest has done what it can, in bytes.
+
+        Raises PlugError with QEMU's words.
+        """
+        index = next((nr for nr, each in enumerate(self.virtio_mems) if each.name == name), None)
+        if index is None:
+            other = self.devices.find(name)
+            if other is None:
+                raise PlugError(f"Device '/machine/peripheral/{name}' not found")
+            kind = "nvdimm" if other.nvdimm else "pc-dimm"
+            raise PlugError(f"Property '{kind}.requested-size' not found")
+        try:
+            device = self.virtio_mems[index].resize(size)
+        except DimmRefusedError as refusal:
+            raise PlugError(refusal.what) from None
+        self.virtio_mems = (*self.virtio_mems[:index], device, *self.virtio_mems[index + 1 :])
+        options = (("requested", str(device.requested)), ("usable", str(device.usable)), ("virtio", f"virtio{index}"))
+        machine.apply(Operation("virtio_mem_resize", options=options))
+        driver = device_of(machine.state, f"virtio{index}")
+        return 0 if driver is None else driver.plugged_size

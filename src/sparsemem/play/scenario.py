@@ -17,15 +17,19 @@ __all__ = [
     "MachineTable",
     "PmemTable",
     "Scenario",
+    "VirtioMemTable",
     "load_scenario",
     "parse_ndctl_version",
     "parse_scenario",
 ]
 
 _TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
-_MACHINE = {"memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
+_MACHINE = {
+    "memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "virtio_mem", "sysroot", "iomem", "layout",
+}  # fmt: skip
 _PMEM = {"size", "labels", "node"}
 _DIMM = {"size", "node"}
+_VIRTIO_MEM = {"size", "requested", "block_size", "node"}
 _KINDS = ("memory", "sysroot", "iomem", "layout")
 _MAX_SIZE = 1 << 22
 _MAX_NODES = 128
@@ -54,6 +58,16 @@ class DimmTable:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtioMemTable:
+    """A virtio-mem device, in bytes: ``size`` of its region, ``requested`` of it at the start. ``block_size`` None: QEMU's default."""
+
+    size: int
+    requested: int = 0
+    block_size: int | None = None
+    node: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MachineTable:
     """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``.
 
@@ -69,6 +83,7 @@ class MachineTable:
     maxmem: int = 16 << 30
     dimms: tuple[DimmTable, ...] = ()
     nodes: tuple[int, ...] = ()
+    virtio_mem: tuple[VirtioMemTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +217,8 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
         raise InputError(
             f"memory = {memory} is not the sum of its nodes, {sum(nodes)}", where=where, remedy="leave memory out"
         )
-    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes)
+    virtio_mem = _virtio_mem(table, nodes, where)
+    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes, virtio_mem)
 
 
 def _nodes(table: dict[str, Any], where: str) -> tuple[int, ...]:
@@ -236,3 +252,18 @@ def _dimm(entry: Any, nodes: tuple[int, ...], where: str) -> DimmTable:
         return DimmTable(_size(entry, "dimms", where))
     _known(entry, _DIMM, f"{where} dimms")
     return DimmTable(_size(entry.get("size"), "dimms", where), _node(entry, nodes, f"{where} dimms"))
+
+
+def _virtio_mem(table: dict[str, Any], nodes: tuple[int, ...], where: str) -> tuple[VirtioMemTable, ...]:
+    found = []
+    for index, entry in enumerate(_typed(table, "virtio_mem", list, [], where), 1):
+        place = f"{where} virtio_mem {index}"
+        if not isinstance(entry, dict) or "size" not in entry:
+            raise InputError('it must be a table with a size: { size = "1G", requested = "256M" }', where=place)
+        _known(entry, _VIRTIO_MEM, place)
+        requested = entry.get("requested", 0)
+        wanted = 0 if requested in (0, "0") else _size(requested, "requested", place)
+        block = _size(entry["block_size"], "block_size", place) if "block_size" in entry else None
+        node = _node(entry, nodes, place)
+        found.append(VirtioMemTable(_size(entry["size"], "size", place), wanted, block, node))
+    return tuple(found)

@@ -15,6 +15,7 @@ from sparsemem.machine.machine import Machine
 from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
 from sparsemem.machine.qemu import Guest, PmemDevice, PmemRegion, start
+from sparsemem.machine.virtio_mem import VirtioMemSpec
 from sparsemem.play.dimm import DimmBoard
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
@@ -130,6 +131,7 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
         guest = start(
             kernel, table.memory, table.cmdline, pmem,
             slots=table.slots, maxmem=table.maxmem, dimms=dimms, nodes=table.nodes, addrs=[entry.addr for entry in table.dimms],
+            virtio_mem=[VirtioMemSpec(e.size, e.requested, e.block_size, e.node) for e in table.virtio_mem],
         )  # fmt: skip
     except SparsememError as error:
         where = f"{name}: {error.where or '[machine]'}"
@@ -141,7 +143,7 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
         nodes = tuple(sorted(guest.numa.meminfo))
         parameters |= {"cpu_nodes": "1", "possible_nodes": str(len(guest.numa.nodes))}
     machine = Machine(kernel, BootLayout(guest.iomem, nodes, options=tuple(sorted(parameters.items()))))
-    board = DimmBoard(guest.devices, guest.numa)
+    board = DimmBoard(guest.devices, guest.numa, guest.virtio_mems)
     for device in guest.dimms:
         if guest.max_mem_size is None or device.range.end <= guest.max_mem_size:
             board.take_in(machine, device)
@@ -158,7 +160,23 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
             nmem = slots.index(nvdimm.slot)
             board.announce(machine, nvdimm, labels, {"nmem": str(nmem), "region": str(region.number)})
     _soft_reserved(machine, guest)
+    board.attach_virtio_mem(machine, _virtio_mem_parameters(table.cmdline))
     return machine, board
+
+
+def _virtio_mem_parameters(cmdline: str) -> list[tuple[str, str]]:
+    """The parameters of the virtio_mem module, which modprobe takes from the command line; an unknown value keeps the default."""
+    found = []
+    for word in cmdline.split():
+        name, _, value = word.replace("-", "_").partition("=")
+        key = name.removeprefix("virtio_mem.")
+        if key == name:
+            continue
+        if key in ("force_bbm", "unplug_online"):
+            found.append((key, "Y" if value.lower() in _TRUE or not value else "N"))
+        elif key == "bbm_block_size" and value.isdecimal():
+            found.append((key, value))
+    return found
 
 
 def _soft_reserved(machine: Machine, guest: Guest) -> None:

@@ -270,4 +270,15 @@ RULES: tuple[Rule, ...] = (
         until="5.7",
         errnos=("ENOSYS",),
     ),
+    Rule(
+        "virtio-mem-block-size",
+        "a block of a virtio-mem device fits into a memory block",
+        "The driver plugs sub-blocks of a memory block; a device whose own blocks are larger is not used at all. Later kernels use it "
+        "in big blocks.",
+        ("virtio_mem_init",),
+        'Linux kernel commit 4ba50cd3355d ("virtio-mem: Big Block Mode (BBM) memory hotplug") (in v5.11)',
+        "5.8",
+        "5.10",
+        errnos=("EINVAL",),
+    ),
 )

@@ -1,4 +1,4 @@
-"""ndctl, daxctl and cxl; plug and unplug of the hypervisor."""
+"""ndctl, daxctl and cxl; plug, unplug and resize of the hypervisor."""
 
 from __future__ import annotations
 
@@ -130,6 +130,14 @@ def _unplug(sh: Shell, argv: list[str], io: Streams) -> int:
     return _hypervisor(sh, io, lambda board: board.unplug(sh.machine, argv[1]))
 
 
+def _resize(sh: Shell, argv: list[str], io: Streams) -> int:
+    def resize(board: DimmBoard) -> None:
+        plugged = board.resize(sh.machine, argv[1], parse_size(argv[2]))
+        io.out.append(f"size={plugged >> 20}M\n")
+
+    return _hypervisor(sh, io, resize)
+
+
 def _hypervisor(sh: Shell, io: Streams, action: Callable[[DimmBoard], None]) -> int:
     if sh.dimms is None:
         return sh.complain(io, "this machine has no hypervisor to plug a DIMM: use add_memory", 19)
@@ -146,6 +154,7 @@ COMMANDS: dict[str, Callable[[Shell, list[str], Streams], int]] = {
     "daxctl": _tool,
     "ndctl": _tool,
     "plug": _plug,
+    "resize": _resize,
     "unplug": _unplug,
 }
 """name -> function"""

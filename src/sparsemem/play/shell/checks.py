@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "TOOLS", "check_command", "check_words"]
 
 TOOLS = ("cxl", "daxctl", "ndctl")
-COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, "plug", "unplug"}))
+COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, "plug", "resize", "unplug"}))
 """What can be typed besides the kernel calls."""
 
 _PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z|type=(dimm|nvdimm)\Z|labels=blank\Z")
@@ -57,6 +57,11 @@ def check_words(words: list[str]) -> Operation | None:
     elif name == "unplug":
         if len(words) != 2:
             raise InputError("unplug takes a name", remedy="write: unplug dimm0")
+    elif name == "resize":
+        if len(words) != 3:
+            raise InputError("resize takes a name and a size", remedy="write: resize vm0 512M")
+        if words[2] != _UNKNOWN:
+            parse_size(words[2])
     else:
         raise NotModelledError(
             f"no such command here: {name}", remedy="known are " + ", ".join(sorted({*COMMANDS, *OPERATIONS}))
