@@ -95,7 +95,7 @@ class KernelVersion:
             return f"{name}.y"
         if self.newest_stable:
             return name if lts else f"{name}.y"
-        return f"{name}.{self.patch}" if self.patch or lts else name
+        return f"{name}.{self.patch}" if self.patch or lts or self.series in RECORDED else name
 
     @classmethod
     def merged_in(cls, text: str) -> KernelVersion:
