@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 #: Lines of the guest's own hardware and kernel image, which the recorded short form leaves out.
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI )")
+_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI |(port|endpoint|mem)\d+$)")
 #: The guest's clocks, which the emulator disturbs.
 _CLOCK = re.compile(r"(clocksource|hrtimer|tsc|sched_clock): |TSC found unstable")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsemem.errors import InputError, SparsememError, UnreadableError, UsageError
+from sparsemem.machine.cxl_board import DEFAULT_WINDOW, CxlDevice
+from sparsemem.play.cxl import parse_cxl, parse_window
 from sparsemem.play.shell import Script, parse_step
 from sparsemem.units import parse_size
 
@@ -24,6 +26,7 @@ __all__ = [
 
 _TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
 _MACHINE = {"memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "sysroot", "iomem", "layout"}
+_MACHINE |= {"cxl", "cxl_window", "hypervisor"}
 _PMEM = {"size", "labels", "node"}
 _DIMM = {"size", "node"}
 _KINDS = ("memory", "sysroot", "iomem", "layout")
@@ -58,6 +61,7 @@ class MachineTable:
     """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``.
 
     ``nodes``: bytes of each node, in order (empty: nothing was said, all is node 0); ``memory`` is their sum.
+    ``hypervisor``: the CPU says that it is a guest's.
     """
 
     kind: str
@@ -69,6 +73,9 @@ class MachineTable:
     maxmem: int = 16 << 30
     dimms: tuple[DimmTable, ...] = ()
     nodes: tuple[int, ...] = ()
+    cxl: tuple[CxlDevice, ...] = ()
+    cxl_window: int = DEFAULT_WINDOW
+    hypervisor: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +209,23 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
         raise InputError(
             f"memory = {memory} is not the sum of its nodes, {sum(nodes)}", where=where, remedy="leave memory out"
         )
-    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes)
+    cxl = parse_cxl(_typed(table, "cxl", list, [], where), where, _size)
+    window = parse_window(table, where, _size)
+    hypervisor = _typed(table, "hypervisor", bool, True, where)
+    return MachineTable(
+        kind,
+        "",
+        memory,
+        cmdline,
+        tuple(pmem),
+        slots,
+        maxmem,
+        dimms,
+        nodes,
+        cxl=cxl,
+        cxl_window=window,
+        hypervisor=hypervisor,
+    )
 
 
 def _nodes(table: dict[str, Any], where: str) -> tuple[int, ...]:
