@@ -57,6 +57,12 @@ MESSAGES = (
     "Unable to create mapping for hot added memory 0xc000000100000000..0xc000000101000000: -1",
     "[800000000000 800040000000] is outside linear mapping region",
     "arch_add_memory: Problem encountered in __add_pages() as ret=-22",
+    # drivers/cxl
+    "cxl region0: Failed to synchronize CPU cache state",
+    "cxl_pci 0000:0d:00.0: Failed to get interrupt for event Info log",
+    "cxl_port endpoint3: failed to attach decoder3.0 to region1: -16",
+    "cxl_port endpoint2: decoder2.0: Committed with zero size",
+    "cxl_pmem_region pmem_region0: mem0: invalid or missing serial number",
     # drivers/acpi
     "acpi PNP0C80:00: add_memory failed",
     "acpi PNP0C80:00: acpi_memory_enable_device() error",

@@ -21,7 +21,9 @@ _TRACE = re.compile(
     r"Modules linked in|CPU:|Hardware name|RIP|RSP|Code:|Call Trace|[RE][A-Z0-9]+:| |\?|</?TASK>|[CD]R[0-9]+:|PKRU"
 )
 _PAGE = re.compile(r"(page:|page: |flags:|raw:|head:|page_type|memcg:|anon|aops|ksm |\S* ?flags:)")
-_HARDWARE = re.compile(r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI |virtio-pci)")
+_HARDWARE = re.compile(
+    r": (PCI |0000:|IOAPIC|HPET|Local APIC|pnp |Kernel |Adapter ROM|ACPI |virtio-pci|(port|endpoint|mem)\d+$)"
+)
 
 
 class Uuids:

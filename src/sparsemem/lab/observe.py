@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Node", "Observation", "Section", "Valid", "Zone", "of_guest", "of_model"]
 
+CXL_ROOT = "/sys/bus/cxl/devices/root0"
 _MEMORY = "/sys/devices/system/memory"
 _ALL = (1 << 64) - 1
 
@@ -65,7 +66,8 @@ class Node(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """``iomem`` without the guest's own hardware; the tools' lists as printed; the last three None where memory was not read."""
+    """``iomem`` without the guest's own hardware; the tools' lists as printed, that of cxl on a machine with CXL; sections, pfn_valid and
+    nodes None where memory was not read."""
 
     iomem: tuple[str, ...]
     blocks: tuple[Block, ...]
@@ -77,6 +79,7 @@ class Observation(NamedTuple):
     sections: tuple[Section, ...] | None
     pfn_valid: tuple[Valid, ...] | None
     nodes: tuple[Node, ...] | None
+    cxl: str = ""
 
 
 def parse_zones(text: str) -> tuple[Zone, ...]:
@@ -122,7 +125,7 @@ def _blocks(files: dict[str, list[str]]) -> tuple[Block, ...]:
 
 def of_guest(text: str, reader: TableReader | None) -> Observation:
     """``text``: the answer of ``Guest.take`` or ``Guest.look``. Raises GuestLostError."""
-    shown, ndctl, daxctl = [*text.split("@@\n"), "", ""][:3]
+    shown, ndctl, daxctl, cxl = [*text.split("@@\n"), "", "", ""][:4]
     files: dict[str, list[str]] = {}
     for line in shown.splitlines():
         match = re.match(r"(/(?:proc|sys)/[\w/]+):(.*)", line)
@@ -138,7 +141,7 @@ def of_guest(text: str, reader: TableReader | None) -> Observation:
         without_hardware("\n".join(files["/proc/iomem"])), _blocks(files), parse_zones(shown), int(size, 16), policy,
         ndctl.strip(), daxctl.strip(),
         None if table is None else tuple(Section(s.nr, s.flags, s.subsection_map) for s in table),
-        None if table is None else tuple(_valid(s) for s in table), nodes,
+        None if table is None else tuple(_valid(s) for s in table), nodes, cxl.strip(),
     )  # fmt: skip
 
 
@@ -163,7 +166,7 @@ def _asked(state: State, nr: int) -> Valid:
 
 def of_model(player: Player) -> Observation:
     """The same of the model."""
-    from sparsemem.tools import daxctl, ndctl
+    from sparsemem.tools import cxl, daxctl, ndctl
     from sparsemem.tools.result import Console
     from sparsemem.tools.tree import MachineTree
 
@@ -191,4 +194,5 @@ def of_model(player: Player) -> Observation:
         daxctl.main(tree, ["list", "-RDi"], Console(tty=False)).stdout.strip(),
         sections, tuple(_asked(state, nr) for nr in present),
         tuple(Node(nid, n.node_start_pfn, n.node_spanned_pages) for nid, n in sorted(state.nodes.items()) if n.node_spanned_pages),
+        cxl.main(tree, ["list", "-vvi"], Console(tty=False)).stdout.strip() if tree.exists(CXL_ROOT) else "",
     )  # fmt: skip

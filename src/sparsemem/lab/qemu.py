@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import MissingExtraError
 from sparsemem.lab.errors import GuestLostError, LabError, LackingQemuError, RefusedByQemuError
+from sparsemem.machine.cxl_board import LABEL_AREA, root_ports
 from sparsemem.machine.qemu import LABEL_SIZE
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _nodes(table: MachineTable) -> list[str]:
 def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, accel: str = "tcg") -> list[str]:
     """The command that runs the machine. ``sockets`` is the directory for its sockets and console."""
     argv = [
-        BINARY, "-M", f"q35,accel={accel},nvdimm=on", "-cpu", "max" if accel == "tcg" else "host", "-smp", "2",
+        BINARY, "-M", f"q35,accel={accel},nvdimm=on{',cxl=on' * bool(table.cxl)}",
+        "-cpu", ("max" if accel == "tcg" else "host") + ",-hypervisor" * (not table.hypervisor), "-smp", "2",
         "-m", _memory(table), "-nic", "none", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
         "-device", "vmcoreinfo", "-kernel", str(kernel), "-initrd", str(initrd),
         "-append", f"{CMDLINE} {table.cmdline}".strip(),
@@ -82,7 +84,22 @@ def arguments(table: MachineTable, kernel: Path, initrd: Path, sockets: Path, ac
         told += f",block-size={device.block_size}" if device.block_size is not None else ""
         told += f",node={device.node}" if device.node else ""
         argv += ["-object", f"memory-backend-ram,id=vmem{index},size={device.size}", "-device", told]
-    return argv
+    return argv + _cxl(table)
+
+
+def _cxl(table: MachineTable) -> list[str]:
+    """A host bridge, its root ports, a persistent memory device below each of the first, and a window that leads to the bridge."""
+    if not table.cxl:
+        return []
+    argv = ["-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"]
+    for port in range(root_ports(len(table.cxl))):
+        argv += ["-device", f"cxl-rp,port={port},bus=cxl.1,id=rp{port},chassis=0,slot={port + 2}"]
+    for index, device in enumerate(table.cxl):
+        argv += ["-object", f"memory-backend-ram,id=cxlmem{index},size={device.size}"]
+        argv += ["-object", f"memory-backend-ram,id=cxllsa{index},size={LABEL_AREA}"]
+        serial = f",sn={device.serial}" * bool(device.serial)
+        argv += ["-device", f"cxl-type3,bus=rp{index},memdev=cxlmem{index},lsa=cxllsa{index},id=cxl{index}{serial}"]
+    return [*argv, "-M", f"cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size={table.cxl_window}"]
 
 
 _QMP_SECONDS = 30.0

@@ -19,7 +19,7 @@ from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import release_mem_region, request_mem_region
 from sparsemem.kernel.state import State, VmemAltmap
 from sparsemem.kernel.virtio_mem.driver import run_queued_work
-from sparsemem.machine import fs_operations, nd_operations, sysfs, virtio_mem_operations
+from sparsemem.machine import cxl_operations, fs_operations, nd_operations, sysfs, virtio_mem_operations
 from sparsemem.ranges import Range, format_range, parse_range
 
 if TYPE_CHECKING:
@@ -185,6 +185,7 @@ OPERATIONS: dict[str, tuple[Callable[[State, Operation], None], str]] = {
     "remove_memory": (_remove, "range"),
     "request_mem_region": (_request_region, "range"),
     "store": (_store, ""),
+    **cxl_operations.OPERATIONS,
     **nd_operations.OPERATIONS,
     **fs_operations.OPERATIONS,
     **virtio_mem_operations.OPERATIONS,
@@ -212,6 +213,7 @@ _OPTIONS: dict[str, Callable[[str], object]] = {
     "text": str,
     "type": str,
     "vmemmap_shift": lambda text: _natural(text, 64),
+    **cxl_operations.OPTIONS,
     **nd_operations.OPTIONS,
     **fs_operations.OPTIONS,
     **virtio_mem_operations.OPTIONS,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import InputError, NotModelledError
 from sparsemem.kernel.refusal import Refusal
+from sparsemem.machine.cxl_board import window_after, with_window
 from sparsemem.machine.e820 import (
     E820_TYPE_PMEM,
     E820_TYPE_PRAM,
@@ -96,13 +97,14 @@ class PmemRegion(NamedTuple):
 
 class MemoryLayout(NamedTuple):
     """Where ``-m`` puts things. ``window``: for memory devices (empty without maxmem); ``hole64``: the 64-bit PCI
-    window.
+    window; ``cxl``: the window for CXL.
     """
 
     low: int
     high: int
     window: Range
     hole64: Range
+    cxl: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Guest:
     max_mem_size: int | None
     numa: Numa
     virtio_mems: tuple[VirtioMemDevice, ...] = ()
+    cxl_window: Range | None = None
 
     @property
     def device_memory_base(self) -> int:
@@ -141,9 +144,11 @@ def _stopped(words: str) -> InputError:
     return InputError(f"QEMU would not start: {words}", where="[machine]")
 
 
-def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT_MAXMEM) -> MemoryLayout:
+def memory_layout(
+    memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT_MAXMEM, cxl_window: int = 0
+) -> MemoryLayout:
     """RAM below and above 4 GiB, the device window and the 64-bit PCI window. ``slots`` 0: neither slots nor maxmem
-    is given.
+    is given. ``cxl_window``: bytes of the window for CXL, 0 for none.
 
     Raises InputError with QEMU's words where it does not start.
     """
@@ -164,9 +169,9 @@ def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT
         if maxmem % (4 * KIB):
             raise _stopped("maximum memory size must by aligned to multiple of 4096 bytes")
     low = _LOW_WHEN_SPLIT if memory >= _LOW_LIMIT else memory
-    layout = _above_4g(_FOUR_GIB, memory, low, slots, maxmem)
+    layout = _above_4g(_FOUR_GIB, memory, low, slots, maxmem, cxl_window)
     if layout.hole64.end > _AMD_HT.start:
-        layout = _above_4g(_ABOVE_1TB, memory, low, slots, maxmem)
+        layout = _above_4g(_ABOVE_1TB, memory, low, slots, maxmem, cxl_window)
     if layout.hole64.end > 1 << PHYS_BITS:
         raise _stopped(
             f"Address space limit {(1 << PHYS_BITS) - 1:#x} < {layout.hole64.end - 1:#x} phys-bits too low "
@@ -175,12 +180,14 @@ def memory_layout(memory: int, slots: int = DEFAULT_SLOTS, maxmem: int = DEFAULT
     return layout
 
 
-def _above_4g(high_start: int, memory: int, low: int, slots: int, maxmem: int) -> MemoryLayout:
+def _above_4g(high_start: int, memory: int, low: int, slots: int, maxmem: int, cxl_window: int) -> MemoryLayout:
     end = high_start + memory - low
     base = _round_up(end, GIB)
     window = Range(base, base + maxmem - memory + slots * GIB) if slots else Range(base, base)
-    hole = _round_up(window.end if slots else end, GIB)
-    return MemoryLayout(low, memory - low, window, Range(hole, hole + _HOLE64_SIZE))
+    end = window.end if slots else end
+    cxl = window_after(end, cxl_window) if cxl_window else None
+    hole = _round_up(end if cxl is None else cxl.end, GIB)
+    return MemoryLayout(low, memory - low, window, Range(hole, hole + _HOLE64_SIZE), cxl)
 
 
 def _firmware_map(layout: MemoryLayout, slots: int) -> list[E820Entry]:
@@ -251,14 +258,18 @@ def start(
     nodes: Sequence[int] = (),
     addrs: Sequence[int] = (),
     virtio_mem: Sequence[VirtioMemSpec] = (),
+    cxl_window: int = 0,
 ) -> Guest:
     """The guest that this machine table gives, for this kernel. ``dimms``: cold-plugged DIMMs, before the NVDIMMs, as size and
     node, ``addrs`` their ``addr=`` (0, or none at all: where QEMU puts them); ``virtio_mem`` devices come after these; ``nodes``:
-    memory of each node (none: one node has all).
+    memory of each node (none: one node has all); ``cxl_window``: bytes of the window for CXL devices, 0 without them.
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """
-    layout = memory_layout(memory, slots, maxmem)
+    if cxl_window and (not slots or pmem or len(nodes) > 1):
+        what = "NVDIMMs" if pmem else "several nodes" if len(nodes) > 1 else "no slots"
+        raise NotModelledError(f"I cannot tell how CXL devices go with {what}", where="[machine] cxl")
+    layout = memory_layout(memory, slots, maxmem, cxl_window)
     firmware = _firmware_map(layout, slots)
     boot = boot_e820(firmware, cmdline)
     _check_kernel_fits(boot.entries)
@@ -275,6 +286,8 @@ def start(
     limit = boot.max_mem_size or layout.window.end
     taken = [d.range for d in cold if d.range.end <= limit and not (d.range.start | d.range.end) % _BLOCK_SIZE]
     iomem = q35_iomem(boot.entries, layout.low, layout.hole64, kernel, taken)
+    if layout.cxl is not None and kernel.features.cxl_regions:
+        iomem = with_window(iomem, layout.cxl)
     try:
         iomem = insert_persistent_memory(iomem, (device.range for device in nvdimms))
     except Refusal:
@@ -302,6 +315,7 @@ def start(
         boot.max_mem_size,
         _numa(nodes or (memory,), layout, boot.entries, [by_name[name][0] for name in order]),
         tuple(virtio_mems),
+        layout.cxl,
     )
 
 

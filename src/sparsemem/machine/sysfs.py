@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.machine import devnode, sysfs_dax, sysfs_memory, sysfs_nd
+from sparsemem.machine import devnode, sysfs_cxl, sysfs_dax, sysfs_memory, sysfs_nd
 from sparsemem.machine.sysfs_error import SysfsError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ __all__ = [
 ]
 
 _MAX_LINKS = 40
-_LINK_NAMES = frozenset(("bdi", "device", "driver", "module", "subsystem", ".", ".."))
+_CXL_LINKS = ("firmware_node", "parent_dport", "physical_node", "uport", *(f"dport{number}" for number in range(16)))
+_LINK_NAMES = frozenset(("bdi", "device", "driver", "module", "subsystem", ".", "..", *_CXL_LINKS))
 
 
 class _Part(Protocol):
@@ -51,6 +52,8 @@ def _part(state: State, path: str) -> _Part | None:
         return sysfs_nd
     if sysfs_dax.handles(path):
         return sysfs_dax
+    if sysfs_cxl.handles(state, path):
+        return sysfs_cxl
     if devnode.handles(path):
         return devnode
     return sysfs_memory if sysfs_memory.handles(path) else None
@@ -60,6 +63,7 @@ def _roots(state: State) -> Iterator[str]:
     yield from sysfs_memory.roots(state)
     yield from sysfs_nd.roots(state)
     yield from sysfs_dax.roots(state)
+    yield from sysfs_cxl.roots(state)
     yield from devnode.roots(state)
 
 
@@ -141,6 +145,7 @@ def paths(state: State) -> Iterator[str]:
     yield from sysfs_memory.paths(state)
     yield from sysfs_dax.paths(state)
     yield from sysfs_nd.paths(state)
+    yield from sysfs_cxl.paths(state)
     yield from devnode.paths(state)
 
 
@@ -173,7 +178,7 @@ def writable(state: State, path: str) -> bool:
     found = sysfs_nd.attribute_at(state, path)
     if found is not None and found[1].store is None:
         return False
-    if sysfs_nd.writable(path):
+    if sysfs_nd.writable(path) or sysfs_cxl.writable(path):
         return True
     return sysfs_dax.writable(path) or sysfs_memory.writable(path)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.errors import NotModelledError
+from sparsemem.kernel.cxl.core import root_of
 from sparsemem.kernel.nvdimm.core import ida_get
 from sparsemem.kernel.page_alloc import numa_map_to_online_node
 from sparsemem.kernel.virtio_mem.table import device_of
@@ -74,6 +76,10 @@ class DimmBoard:
         node: int = 0,
     ) -> None:
         """Plug an NVDIMM of ``size`` bytes without its label area, which is blank. Raises PlugError with QEMU's words."""
+        if root_of(machine.state) is not None:
+            raise NotModelledError(
+                "I cannot tell how a plugged NVDIMM goes with CXL devices", why="no such machine was recorded"
+            )
         label = LABEL_SIZE if labels else 0
         try:
             self.devices, device = self.devices.plug(

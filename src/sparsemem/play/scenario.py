@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsemem.errors import InputError, SparsememError, UnreadableError, UsageError
+from sparsemem.machine.cxl_board import DEFAULT_WINDOW, CxlDevice
+from sparsemem.play.cxl import parse_cxl, parse_window
 from sparsemem.play.shell import Script, parse_step
 from sparsemem.units import parse_size
 
@@ -27,6 +29,7 @@ _TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
 _MACHINE = {
     "memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "virtio_mem", "sysroot", "iomem", "layout",
 }  # fmt: skip
+_MACHINE |= {"cxl", "cxl_window", "hypervisor"}
 _PMEM = {"size", "labels", "node"}
 _DIMM = {"size", "node"}
 _VIRTIO_MEM = {"size", "requested", "block_size", "node"}
@@ -72,6 +75,7 @@ class MachineTable:
     """``[machine]``: a QEMU q35 machine (``memory`` and what goes with it), or one of ``sysroot``, ``iomem``, ``layout``.
 
     ``nodes``: bytes of each node, in order (empty: nothing was said, all is node 0); ``memory`` is their sum.
+    ``hypervisor``: the CPU says that it is a guest's.
     """
 
     kind: str
@@ -84,6 +88,9 @@ class MachineTable:
     dimms: tuple[DimmTable, ...] = ()
     nodes: tuple[int, ...] = ()
     virtio_mem: tuple[VirtioMemTable, ...] = ()
+    cxl: tuple[CxlDevice, ...] = ()
+    cxl_window: int = DEFAULT_WINDOW
+    hypervisor: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,13 @@ def _machine(table: dict[str, Any], name: str) -> MachineTable:
             f"memory = {memory} is not the sum of its nodes, {sum(nodes)}", where=where, remedy="leave memory out"
         )
     virtio_mem = _virtio_mem(table, nodes, where)
-    return MachineTable(kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes, virtio_mem)
+    cxl = parse_cxl(_typed(table, "cxl", list, [], where), where, _size)
+    window = parse_window(table, where, _size)
+    hypervisor = _typed(table, "hypervisor", bool, True, where)
+    return MachineTable(
+        kind, "", memory, cmdline, tuple(pmem), slots, maxmem, dimms, nodes, virtio_mem, cxl=cxl, cxl_window=window,
+        hypervisor=hypervisor,
+    )  # fmt: skip
 
 
 def _nodes(table: dict[str, Any], where: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.machine.operations import Operation
 from sparsemem.machine.qemu import Guest, PmemDevice, PmemRegion, start
 from sparsemem.machine.virtio_mem import VirtioMemSpec
+from sparsemem.play.cxl import take_in
 from sparsemem.play.dimm import DimmBoard
 from sparsemem.spec import Kernel
 from sparsemem.spec import kernel as kernel_for
@@ -132,6 +133,7 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
             kernel, table.memory, table.cmdline, pmem,
             slots=table.slots, maxmem=table.maxmem, dimms=dimms, nodes=table.nodes, addrs=[entry.addr for entry in table.dimms],
             virtio_mem=[VirtioMemSpec(e.size, e.requested, e.block_size, e.node) for e in table.virtio_mem],
+            cxl_window=table.cxl_window if table.cxl else 0,
         )  # fmt: skip
     except SparsememError as error:
         where = f"{name}: {error.where or '[machine]'}"
@@ -142,7 +144,10 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
     if len(table.nodes) > 1:
         nodes = tuple(sorted(guest.numa.meminfo))
         parameters |= {"cpu_nodes": "1", "possible_nodes": str(len(guest.numa.nodes))}
-    machine = Machine(kernel, BootLayout(guest.iomem, nodes, options=tuple(sorted(parameters.items()))))
+    if table.cxl and kernel.features.cxl_regions:
+        parameters["possible_nodes"] = "2"  # the CEDT gives the window a node of its own
+    options = tuple(sorted(parameters.items()))
+    machine = Machine(kernel, BootLayout(guest.iomem, nodes, hypervisor=table.hypervisor, options=options))
     board = DimmBoard(guest.devices, guest.numa, guest.virtio_mems)
     for device in guest.dimms:
         if guest.max_mem_size is None or device.range.end <= guest.max_mem_size:
@@ -161,6 +166,7 @@ def _q35(table: MachineTable, kernel: Kernel, name: str) -> tuple[Machine, DimmB
             board.announce(machine, nvdimm, labels, {"nmem": str(nmem), "region": str(region.number)})
     _soft_reserved(machine, guest)
     board.attach_virtio_mem(machine, _virtio_mem_parameters(table.cmdline))
+    take_in(machine, guest, table)
     return machine, board
 
 

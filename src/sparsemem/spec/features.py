@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from sparsemem.spec.features_virtio import VirtioFeatures
+from sparsemem.spec.features_cxl import CxlFeatures
 
 if TYPE_CHECKING:
     from sparsemem.spec.record import Record
@@ -20,7 +20,7 @@ __all__ = ["Features", "features", "history", "known_bugs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
-class Features(VirtioFeatures):
+class Features(CxlFeatures):
     """What one kernel does, feature by feature. See ``history()`` for the releases and commits behind each.
 
     ``features()`` makes one for each kernel and keeps it, so they are compared by identity.

@@ -8,7 +8,16 @@ must hold, in our words; the errno and the log line belong to the message record
 
 from __future__ import annotations
 
-from sparsemem.spec import _rules_dax, _rules_device, _rules_fs, _rules_label, _rules_nvdimm, _rules_ram, _rules_sparse
+from sparsemem.spec import (
+    _rules_cxl,
+    _rules_dax,
+    _rules_device,
+    _rules_fs,
+    _rules_label,
+    _rules_nvdimm,
+    _rules_ram,
+    _rules_sparse,
+)
 from sparsemem.spec._rule import Rule
 
 __all__ = ["RULES", "Rule", "rule"]
@@ -19,6 +28,7 @@ RULES: dict[str, Rule] = {
         *_rules_sparse.RULES,
         *_rules_ram.RULES,
         *_rules_device.RULES,
+        *_rules_cxl.RULES,
         *_rules_dax.RULES,
         *_rules_label.RULES,
         *_rules_nvdimm.RULES,

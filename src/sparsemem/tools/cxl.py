@@ -1,4 +1,4 @@
-"""``cxl ARGV``: ``cxl list`` on the attribute tree, version and help (cxl/cxl.c, cxl/list.c). Its other commands are not modelled."""
+"""``cxl ARGV``: its commands on the attribute tree (cxl/cxl.c), of which ``list`` is here (cxl/list.c)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from sparsemem.errors import NotModelledError
 from sparsemem.tools.cxl_filter import Filter
+from sparsemem.tools.cxl_memdev import cmd_memdev
+from sparsemem.tools.cxl_region import cmd_region
 from sparsemem.tools.cxl_walk import Walk
 from sparsemem.tools.json_out import display_array, no_devices
 from sparsemem.tools.libcxl import Context
@@ -89,7 +91,7 @@ _KINDS = ("memdevs", "buses", "ports", "endpoints", "decoders", "regions")
 def main(
     tree: Tree, argv: Sequence[str], console: Console | None = None, version: tuple[int, ...] = (_MODELLED,)
 ) -> ToolResult:
-    """``cxl ARGV...``, the words behind the tool's name. Raises NotModelledError for every command but list, version and help."""
+    """``cxl ARGV...``, the words behind the tool's name. Raises NotModelledError for a command that is not modelled."""
     console = Console() if console is None else console
     if version[0] < _FIRST:
         raise NotModelledError(f"there is no cxl in ndctl {version[0]}", remedy=f"it came with v{_FIRST}")
@@ -128,8 +130,19 @@ def _run(tree: Tree, console: Console, words: list[str], version: tuple[int, ...
     elif name == "list":
         return _list(Context(tree, console), rest, version)
     else:
-        raise NotModelledError(f"cxl {name} is not modelled", why="only cxl list is", remedy="use cxl list")
+        return _act(Context(tree, console), name, rest, version)
     return 0
+
+
+def _act(context: Context, name: str, argv: list[str], version: tuple[int, ...]) -> int:
+    action, _, kind = name.partition("-")
+    modelled = kind == "region" or (kind == "memdev" and action in ("enable", "disable"))
+    if not modelled:
+        known = "list, *-region, enable-memdev and disable-memdev are"
+        raise NotModelledError(f"cxl {name} is not modelled", why=known)
+    if version[0] != _MODELLED:
+        raise NotModelledError(f"cxl {name} of {version[0]} is not modelled", remedy=f"that of {_MODELLED} is")
+    return cmd_region(context, argv, action) if kind == "region" else cmd_memdev(context, argv, action)
 
 
 def _has(ident: object, needle: str) -> bool:

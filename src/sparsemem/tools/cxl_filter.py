@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
     from sparsemem.tools.libcxl import Context, Decoder, Dport, Memdev, Port, Region
 
-__all__ = ["Filter"]
+__all__ = ["Filter", "separated"]
 
 
-def _words(ident: str) -> list[str]:
+def separated(ident: str) -> list[str]:
+    """The names in a word: at blanks, or else at commas."""
     return [word for word in ident.split(" " if " " in ident or "," not in ident else ",") if word]
 
 
@@ -23,7 +24,7 @@ def _named(ident: str | None, prefix: str, nr: int, *names: str) -> bool:
     """By one of the words: a number, with or without the prefix, or a name."""
     if ident is None:
         return True
-    for word in _words(ident):
+    for word in separated(ident):
         match = re.match(rf"(?:{prefix})?\s*([+-]?\d+)", word)
         if word in ("all", *names) or (match is not None and int(match[1]) == nr):
             return True
@@ -58,7 +59,7 @@ class Filter(NamedTuple):
         """By name, number or host, and by serial number."""
         if not _named(self.memdev, "mem", memdev.id, memdev.devname, memdev.host):
             return False
-        return self.serial is None or memdev.serial in map(_strtoull, _words(self.serial))
+        return self.serial is None or memdev.serial in map(_strtoull, separated(self.serial))
 
     def memdevs(self, context: Context) -> Iterator[Memdev]:
         """Those that pass."""
@@ -78,7 +79,7 @@ class Filter(NamedTuple):
     def _port_named(self, port: Port, ident: str | None) -> bool:
         if ident is None:
             return True
-        kinds = [word for word in _words(ident) if word in (ROOT, SWITCH, ENDPOINT)]
+        kinds = [word for word in separated(ident) if word in (ROOT, SWITCH, ENDPOINT)]
         return port.kind in kinds or _named(ident, "port", port.id, port.devname, port.host)
 
     def port_passes(self, port: Port) -> bool:
@@ -118,7 +119,7 @@ class Filter(NamedTuple):
         """By name, "X.Y", or the kind of its port."""
         if self.decoder is None:
             return True
-        for word in _words(self.decoder):
+        for word in separated(self.decoder):
             match = re.match(r"(?:decoder)?\s*([+-]?\d+)\.\s*([+-]?\d+)", word)
             if word in ("all", decoder.port.kind, decoder.devname):
                 return True

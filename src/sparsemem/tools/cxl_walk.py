@@ -33,6 +33,7 @@ class Walk:
         self.context = context
         self.words = words
         self.flags = flags
+        self.memdevs: list[Memdev] = []  # those that were listed below an endpoint
 
     def on(self, word: str) -> bool:
         return word in self.flags
@@ -118,6 +119,7 @@ class Walk:
                 if memdev is None or not self._memdev_passes(memdev):
                     continue
                 jdev = memdev_to_json(memdev, self.flags)
+                self.memdevs.append(memdev)
                 if jendpoint is not None:
                     jendpoint["memdev"] = jdev
                 else:

@@ -1,6 +1,6 @@
 """What libcxl finds below /sys/bus/cxl/devices: memdevs, and buses with ports, endpoints, decoders and regions in them.
 
-Lists are in the library's order: what was found last stands first; decoders by number and regions by address. It only reads.
+Lists are in the library's order: what was found last stands first; decoders by number and regions by address.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.tools import libndctl_base
-from sparsemem.tools.libndctl_base import ULLONG_MAX, Device, number
+from sparsemem.tools.libndctl_base import EBUSY, ENXIO, ULLONG_MAX, Device, number
+from sparsemem.tools.result import strerror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,19 @@ class Context(libndctl_base.Context):
 
     def __init__(self, tree: Tree, console: Console) -> None:
         super().__init__(tree, console)
+
+    def err(self, function: str, text: str) -> None:
+        """A line at LOG_ERR."""
+        self.console.library("libcxl", function, text)
+
+    def bind(self, name: str) -> int:
+        """util_bind(): offer the device to each driver of the bus until one takes it."""
+        drivers = "/sys/bus/cxl/drivers"
+        for driver in self.tree.listdir(drivers):
+            path = f"{drivers}/{driver}/bind"
+            if self.tree.exists(path) and self.write(path, name, quiet=True) == 0:
+                return 0
+        return -ENXIO
 
     def real(self, path: str) -> str | None:
         """realpath(), None where there is nothing."""
@@ -65,6 +79,11 @@ class Memdev(Device):
         """The library takes no device that lacks one of these."""
         needed = ("pmem/size", "ram/size", "payload_max", "label_storage_size", "firmware_version")
         return all(self.attr(name) is not None for name in needed)
+
+    @property
+    def pmem_size(self) -> int:
+        """Bytes of persistent capacity."""
+        return number(self.attr("pmem/size"))
 
     @property
     def serial(self) -> int:
@@ -255,6 +274,25 @@ class Decoder(Device):
         found = (each for decoder in self.port.top.decoders for each in decoder.regions)
         return next((each for each in found if name and each.devname == name), None)
 
+    def set_dpa_size(self, size: int) -> int:
+        """Give the decoder bytes of its device, or none: 0 or a negative errno."""
+        return self.write("dpa_size", f"{size:#x}\n" if size else "0\n")
+
+    def create_pmem_region(self) -> Region | None:
+        """``cxl_decoder_create_pmem_region``: a root decoder's next region."""
+        function = "cxl_decoder_create_pmem_region"
+        path = f"{self.path}/create_pmem_region"
+        name, rc = self.context.read_attr(path)
+        if name is None:
+            self.context.err(function, f"failed to read new region name: {strerror(rc)}")
+            return None
+        rc = self.context.write(path, name)
+        if rc:
+            self.context.err(function, f"failed to write new region name: {strerror(rc)}")
+            return None
+        self.__dict__.pop("regions", None)
+        return next((each for each in self.regions if each.devname == name), None)
+
     def max_available_extent(self) -> int:
         """The largest gap between the regions of a root decoder."""
         start, size = self.big("start"), self.big("size")
@@ -304,3 +342,37 @@ class Region(Decoder):
                 continue
             found.insert(0, (position, decoder))
         return found
+
+    def target_decoder(self, position: int) -> Decoder | None:
+        """``cxl_region_get_target_decoder``."""
+        function, name = "cxl_region_get_target_decoder", f"target{position}"
+        found, rc = self.context.read_attr(f"{self.path}/{name}")
+        if found is None:
+            self.context.err(function, f"{self.devname}: error reading {name}: {strerror(rc)}")
+            return None
+        decoder = self.context.decoder(found)
+        if decoder is None:
+            self.context.err(function, f"{self.devname}: error locating decoder for {name}")
+        return decoder
+
+    def clear_target(self, position: int) -> int:
+        """``cxl_region_clear_target``."""
+        function = "cxl_region_clear_target"
+        if self.is_enabled:
+            self.context.err(function, f"{self.devname}: can't clear targets on an active region")
+            return -EBUSY
+        rc = self.write(f"target{position}", "")
+        if rc:
+            self.context.err(function, f"{self.devname}: error clearing target{position}: {strerror(rc)}")
+        return rc
+
+    def delete(self) -> int:
+        """``cxl_region_delete``."""
+        if self.is_enabled:
+            return -EBUSY
+        rc = self.decoder.write("delete_region", self.devname)
+        if rc:
+            self.context.err("cxl_region_delete_name", f"error deleting region: {strerror(rc)}")
+            return rc
+        self.decoder.__dict__.pop("regions", None)
+        return 0

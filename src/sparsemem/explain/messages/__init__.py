@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sparsemem.explain.messages import (
     arch,
+    cxl,
     dax,
     info_block,
     kmem,
@@ -34,5 +35,6 @@ MESSAGES = (
     *ndctl.MESSAGES,
     *tools.MESSAGES,
     *arch.MESSAGES,
+    *cxl.MESSAGES,
 )
 """All records; the order decides between two that fit a line equally well."""

@@ -11,7 +11,7 @@ from sparsemem.kernel.nvdimm.core import ida_get, put
 from sparsemem.kernel.nvdimm.label_bytes import nd_fletcher64
 from sparsemem.kernel.nvdimm.nfit import nvdimm_bus_register
 from sparsemem.kernel.nvdimm.types import Mapping, NdRegion, Nvdimm
-from sparsemem.kernel.resource import insert_resource
+from sparsemem.kernel.resource import insert_resource, remove_resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,13 @@ __all__ = [
     "cxl_nvdimm_of",
     "cxl_nvdimm_probe",
     "cxl_pmem_region_probe",
+    "cxl_pmem_region_remove",
 ]
 
 PROVIDER = "CXL"
 _BRIDGE = "/sys/devices/platform/ACPI0017:00/root0/nvdimm-bridge0"
 PERSIST = "nd_persist:"
+_MAX_XFER = 2040  # the mailbox of QEMU's device takes 2048 bytes, the header of a label command 8
 
 
 class CxlNvdimm(NamedTuple):
@@ -59,18 +61,25 @@ def cxl_nvdimm_probe(
     config_size: int,
     labels: Sequence[tuple[int, bytes]] = (),
     id: int | None = None,  # noqa: A002
+    *,
+    serial: int | None = None,
+    device: str = "",
 ) -> str:
-    """A memory device becomes a DIMM whose labels count even while there are none; its name."""
+    """A memory device becomes a DIMM whose labels count even while there are none; its name.
+
+    ``serial`` and ``device`` ("pmem0"): where they are not those of the next one.
+    """
     from sparsemem.kernel.nvdimm.bus import nd_device_register
 
     state.alloc("__nvdimm_create")
     number = id if id is not None else ida_get(state.nd[name].id for name in state.nd.dimms)
     name = f"nmem{number}"
-    serial = sum(state.nd[each].bus == bus for each in state.nd.dimms)
-    state.put(state.misc, f"cxl:{name}", CxlNvdimm(f"pmem{serial}", serial))
+    count = sum(state.nd[each].bus == bus for each in state.nd.dimms)
+    serial = count if serial is None else serial
+    state.put(state.misc, f"cxl:{name}", CxlNvdimm(device or f"pmem{count}", serial))
     for offset, data in labels:
         media.write_label_area(state, name, offset, data)
-    put(state, Nvdimm(name, number, bus, serial, config_size, labeling=True))
+    put(state, Nvdimm(name, number, bus, serial, config_size, labeling=True, max_xfer=_MAX_XFER))
     nd_device_register(state, name)
     return name
 
@@ -110,3 +119,13 @@ def cxl_pmem_region_probe(
         state.put(state.misc, f"{PERSIST}{name}", "memory_controller")
         nd_device_register(state, name)
     return name
+
+
+def cxl_pmem_region_remove(state: State, name: str, start: int, size: int) -> None:
+    """The region goes, then its entry in the iomem tree: what was in that stays."""
+    from sparsemem.kernel.nvdimm.bus import nd_device_unregister
+
+    nd_device_unregister(state, name)
+    state.drop(state.misc, f"{PERSIST}{name}")
+    old = Resource(start, start + size - 1, "Persistent Memory", IORESOURCE_MEM, IORES_DESC_PERSISTENT_MEMORY, ())
+    state.iomem = remove_resource(state.iomem, old)
