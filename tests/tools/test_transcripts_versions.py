@@ -20,12 +20,6 @@ EXCEPTIONS: tuple[tuple[str, str, str, str], ...] = (
         "not modelled",
         "there is no cxl before v72; the shell does not say 'not found' for it",
     ),
-    (
-        "legacy@6.12[+].*",
-        "ndctl enable-region region0",
-        "log",
-        "the number of a seed: namespaces are probed in parallel",
-    ),
 )
 
 
