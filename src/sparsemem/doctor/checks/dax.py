@@ -214,6 +214,7 @@ class Movable(Check):
                         Remedy(
                             "Try to take it offline while little is in it, and online it as movable.",
                             ("daxctl", "offline-memory", dax.dev),
+                            steps=(("daxctl", "offline-memory", dax.dev), ("daxctl", "online-memory", dax.dev)),
                         ),
                         Remedy(
                             "For the next time: keep the policy from onlining it first.",
