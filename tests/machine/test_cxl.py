@@ -106,9 +106,17 @@ def test_windows_that_are_none() -> None:
             parse_scenario(f"[machine]\nmemory = '512M'\n{more}\n")
 
 
-def test_with_nvdimms_it_is_not_told() -> None:
-    with pytest.raises(NotModelledError, match="NVDIMMs"):
-        machine("6.1", 'hypervisor = false\npmem = [{ size = "64M" }]')
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        ('pmem = [{ size = "64M" }]', "NVDIMMs"),
+        ('virtio_mem = [{ size = "1G" }]', "virtio-mem"),
+        ("slots = 0", "no slots"),
+    ],
+)
+def test_what_was_never_booted_beside_it_is_not_told(beside: str, words: str) -> None:
+    with pytest.raises(NotModelledError, match=words):
+        machine("6.1", f"hypervisor = false\n{beside}")
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])

@@ -266,8 +266,9 @@ def start(
 
     Raises InputError where QEMU does not start or the kernel would panic, NotModelledError where it cannot be told.
     """
-    if cxl_window and (not slots or pmem or len(nodes) > 1):
-        what = "NVDIMMs" if pmem else "several nodes" if len(nodes) > 1 else "no slots"
+    if cxl_window and (not slots or pmem or virtio_mem or len(nodes) > 1):
+        others = (("NVDIMMs", pmem), ("virtio-mem devices", virtio_mem), ("several nodes", len(nodes) > 1))
+        what = next((name for name, there in others if there), "no slots")
         raise NotModelledError(f"I cannot tell how CXL devices go with {what}", where="[machine] cxl")
     layout = memory_layout(memory, slots, maxmem, cxl_window)
     firmware = _firmware_map(layout, slots)
