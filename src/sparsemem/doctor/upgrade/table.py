@@ -224,6 +224,27 @@ dax_pmem_maps_pages: devdax
 ppc64_transparent_pud: device
 virtio_pmem_has_node: virtio-pmem
 btt_checks_free_blocks: sector
+virtio_mem: virtio-mem
+virtio_mem_big_block_mode: virtio-mem
+virtio_mem_movable_first: virtio-mem
+virtio_mem_says_nid_first: virtio-mem = words
+virtio_mem_region_exclusive: virtio-mem
+virtio_mem_pageblock_subblocks: virtio-mem
+virtio_mem_keeps_removing: virtio-mem
+cxl_drivers: cxl
+cxl_regions: cxl
+cxl_bridge_is_pci_root: cxl = files
+cxl_event_interrupts: cxl
+cxl_flushes_caches: cxl
+cxl_nvdimm_of_memdev: cxl
+cxl_names_failed_decoder: cxl = words
+cxl_pmem_drivers_bindable: cxl = files
+cxl_partitions: cxl
+cxl_dirty_shutdown: cxl = words
+cxl_pmem_needs_serial: cxl
+cxl_logs_failed_attach: cxl = words
+cxl_dports_with_devices: cxl = files
+cxl_sysfs: cxl = files
 """
 
 
@@ -249,7 +270,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "conflicting-mapping": ("subsection_hotplug",),
     "section-exists": ("subsection_hotplug", "eexist_is_success"),
     "subsection-overlap": ("subsection_hotplug",),
-    "pfn-span-alignment": ("check_pfn_span", "memremap_compat_align"),
+    "pfn-span-alignment": ("check_pfn_span", "memremap_compat_align", "misaligned_message"),
     "vmemmap-alignment": ("populate_rounds_out", "check_pfn_span"),
     "altmap-invalid": ("subsection_hotplug", "memremap_compat_align"),
     "compat-align": _ALIGN,
