@@ -33,7 +33,6 @@ EXCEPTIONS: tuple[tuple[str, str, str, str], ...] = (
         "the minor number of a dax device counts the block devices too",
     ),
     ("virtio_pmem.*@.*", "grep .* /proc/iomem", "stdout|exit", "the PCI devices of the guest"),
-    ("virtio_pmem.*@.*", "", "iomem", "the PCI devices of the guest"),
 )
 
 

@@ -336,9 +336,7 @@ def to_toml(scenario: Scenario, words: str = "") -> str:
     for device in table.virtio_mem:
         block = f", block_size = {size(device.block_size)}" if device.block_size is not None else ""
         node = f", node = {device.node}" if device.node else ""
-        devices.append(
-            f"{{ size = {size(device.size)}, requested = {size(device.requested) if device.requested else 0}{block}{node} }}"
-        )
+        devices.append(f"{{ size = {size(device.size)}, requested = {size(device.requested)}{block}{node} }}")
     if devices:
         lines.append(f"virtio_mem = [{', '.join(devices)}]")
     return "\n".join(lines) + "\n"

@@ -172,7 +172,7 @@ def _typed(table: dict[str, Any], key: str, kind: type, default: Any, where: str
     return value
 
 
-def _size(value: Any, key: str, where: str) -> int:
+def _size(value: Any, key: str, where: str, least: int = 1) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
     elif isinstance(value, str):
@@ -182,7 +182,7 @@ def _size(value: Any, key: str, where: str) -> int:
             raise InputError(f"{key}: {error.what}", where=where, remedy=error.remedy) from None
     else:
         raise InputError(f"{key} must be a size", where=where, remedy='write "512M"')
-    if not 0 < size < 1 << 52:
+    if not least <= size < 1 << 52:
         raise InputError(f"{key} = {value!r} is not a size that a machine can have", where=where)
     return size
 
@@ -274,8 +274,7 @@ def _virtio_mem(table: dict[str, Any], nodes: tuple[int, ...], where: str) -> tu
         if not isinstance(entry, dict) or "size" not in entry:
             raise InputError('it must be a table with a size: { size = "1G", requested = "256M" }', where=place)
         _known(entry, _VIRTIO_MEM, place)
-        requested = entry.get("requested", 0)
-        wanted = 0 if requested in (0, "0") else _size(requested, "requested", place)
+        wanted = _size(entry.get("requested", 0), "requested", place, 0)
         block = _size(entry["block_size"], "block_size", place) if "block_size" in entry else None
         node = _node(entry, nodes, place)
         found.append(VirtioMemTable(_size(entry["size"], "size", place), wanted, block, node))
