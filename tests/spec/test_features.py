@@ -93,14 +93,8 @@ NO_SINGLE_COMMIT = {
 ID_NOT_FOUND = {  # nothing in reach ties an id to the subject; a hash from memory would be worse than none
     "section_word_encodes_kaddr", "check_pfn_span", "misaligned_message", "checks_node_possible", "ram_under_nonbusy_parent",
     "resource_busy_message", "mem_parameter_limits_hotplug", "offline_checks_pageblock",
-    "offline_needs_full_block", "block_size_validated", "dax_region_conflict_logged", "nd_target_node_attribute",
+    "offline_needs_full_block", "block_size_validated", "nd_target_node_attribute",
     "label_dpa_page_aligned", "index_labeloff_checked", "holder_class_hides_label_mismatch",
-    "demotion_targets_logged",
-}  # fmt: skip
-
-DATED_BY_THE_SOURCES = {  # the trees of releases on both sides were read (observed.txt); which change it was is not known
-    "cxl_regions", "cxl_bridge_is_pci_root", "cxl_event_interrupts", "cxl_names_failed_decoder", "cxl_pmem_drivers_bindable",
-    "cxl_partitions", "cxl_dirty_shutdown", "cxl_pmem_needs_serial", "cxl_logs_failed_attach", "cxl_dports_with_devices",
 }  # fmt: skip
 
 
@@ -110,10 +104,6 @@ def test_a_change_names_its_commit(record) -> None:  # type: ignore[no-untyped-d
     changes = [era for era in record.eras if era.since not in (None, "4.0")]
     if record.name in NO_SINGLE_COMMIT:
         assert not any(era.commit for era in changes)
-        return
-    if record.name in DATED_BY_THE_SOURCES:
-        assert not any(era.commit or era.title for era in changes)
-        assert record.name in {name for name, _, _, _ in OBSERVED}
         return
     assert all(era.title for era in changes)
     assert any(not era.commit for era in changes) == (record.name in ID_NOT_FOUND)

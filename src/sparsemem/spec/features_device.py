@@ -90,7 +90,7 @@ class DeviceFeatures(MemremapFeatures):
         note="Overlapping dax regions are refused.",
     )  # fmt: skip
     dax_region_conflict_logged: bool = since(
-        "7.2", "", "dax/bus: Upgrade resource conflict message to dev_err() in alloc_dax_region()",
+        "7.2", "cd1a8d788763", "dax/bus: Upgrade resource conflict message to dev_err() in alloc_dax_region()",
         note="That refusal is logged as an error; before, at level debug.",
     )  # fmt: skip
     kmem: bool = since("5.1", "c221c0b0308f", 'device-dax: "Hotplug" persistent memory for use like normal RAM',

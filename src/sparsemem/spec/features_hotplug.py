@@ -203,7 +203,7 @@ class HotplugFeatures(SparseFeatures):
         note="A node that loses its last memory is out of the fallback lists at once; before, until the next rebuild.",
     )  # fmt: skip
     demotion_targets_logged: bool = since(
-        "6.9", "", "mm/demotion: print demotion targets",
+        "6.9", "601e793a749d", "mm/demotion: print demotion targets",
         note="The demotion targets of each node are logged when a node gets its first memory or loses its last.",
     )  # fmt: skip
     kswapd_on_its_node: bool = since(

@@ -31,7 +31,7 @@ def devm_cxl_add_pmem_region(state: State, name: str) -> None:
 
 
 def _cxl_pmem_region_probe(state: State, name: str) -> None:
-    """Raises Refusal: ENXIO (v6.18+: a device without a serial number), EBUSY (its range is not free), ENODEV (no DIMM)."""
+    """Raises Refusal: ENXIO (v6.15+: a device without a serial number), EBUSY (its range is not free), ENODEV (no DIMM)."""
     region = region_of(state, name)
     devices = [memdev_of(state, decoder_of(state, target).memdev) for target in region.targets]
     if state.kernel.features.cxl_pmem_needs_serial:
