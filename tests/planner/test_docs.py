@@ -24,14 +24,26 @@ def test_every_theme_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_the_answer_is_real(number: int) -> None:
+def test_the_answer_is_real(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, command, expected = BLOCKS[number]
     words = shlex.split(command)
+    monkeypatch.chdir(tmp_path)
+    if "--undo" in words:  # of the plan that the block before it carries out
+        before = shlex.split(BLOCKS[number - 1][1])
+        assert "--apply" in before
+        click.testing.CliRunner().invoke(app, before[1:], standalone_mode=False)
     assert words[0] == "sparsemem"
     done = click.testing.CliRunner().invoke(app, words[1:], standalone_mode=False)
     assert done.exception is None
     assert done.stdout == expected
     assert done.return_value == int(code or 0)
+
+
+def test_the_journal_has_the_events_that_the_page_tells_of(tmp_path: Path) -> None:
+    from sparsemem.planner.apply.journal import _EVENTS
+
+    told = re.findall(r"^\| `(\w+)` \|", DOC.partition("### The journal")[2], re.MULTILINE)
+    assert set(told) - {"event"} == _EVENTS
 
 
 def test_the_toml_of_the_page_is_an_intent() -> None:

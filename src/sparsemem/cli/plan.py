@@ -31,12 +31,19 @@ _IMPOSSIBLE = 13
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (docs/plan.schema.json).")
 @click.option("--script", is_flag=True, help="Print a shell script that checks each step.")
 @click.option("--picture/--no-picture", default=True, help="The sections before and after.")
+@click.option("--apply", "run", is_flag=True, help="Show the plan, ask, and run it here, command by command.")
+@click.option("--rehearse", is_flag=True, help="With --apply: run it on the model of MACHINE instead.")
+@click.option("--resume", metavar="JOURNAL", help="Go on with a plan that was interrupted or stopped.")
+@click.option("--undo", metavar="JOURNAL", help="Take back what a plan has made.")
+@click.option("--journal", metavar="FILE", help="Where --apply keeps its journal.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--width", "columns", type=click.IntRange(40, 400), help="Columns of the text form.")
 def command(
     words: tuple[str, ...], path: str | None, sysroot: str | None, vm: str | None, kernel: str | None, ndctl: str | None,
-    as_json: bool, script: bool, picture: bool, columns: int | None,
+    as_json: bool, script: bool, picture: bool, run: bool, rehearse: bool, resume: str | None, undo: str | None, journal: str | None,
+    yes: bool, columns: int | None,
 ) -> int:  # fmt: skip
-    """Plan namespaces on MACHINE: the exact commands, the usable sizes, and where every byte goes. Nothing is run.
+    """Plan namespaces on MACHINE: the exact commands, the usable sizes, and where every byte goes. Only --apply runs them.
 
     \b
     sparsemem plan "2 x fsdax 24G, rest devdax"            this machine
@@ -45,6 +52,8 @@ def command(
     sparsemem plan scenario.toml "sector 16M" --kernel 5.2 --json
     sparsemem plan --vm "ram 4G, dimm 2G, 2 x pmem 10G" "rest fsdax"   QEMU's
                          addresses first, then the namespaces of that guest
+    sparsemem plan "fsdax 24G name=db" --apply         show, ask, run, here
+    sparsemem plan example:pmem-guest "replace all, fsdax rest" --apply --rehearse
 
     \b
     INTENT: COUNT x MODE AMOUNT OPTIONS, separated by commas
@@ -59,7 +68,21 @@ def command(
     from sparsemem.planner import make_plan, render_text, to_json, to_script
     from sparsemem.play.scenario import parse_ndctl_version
 
+    if resume is not None or undo is not None:
+        return _go_on(
+            resume,
+            undo,
+            yes=yes,
+            as_json=as_json,
+            others=bool(words or path or sysroot or vm or run or rehearse or journal),
+        )
+    here = run and not rehearse
+    _check(words, path, sysroot, vm, kernel, run=run, rehearse=rehearse, script=script, for_apply=bool(yes or journal))
     release = parse_ndctl_version(ndctl) if ndctl else (76,)
+    if here and not ndctl:
+        from sparsemem.cli.plan_apply import host_release
+
+        release = host_release() or release
     if vm is not None:
         found = _guest(vm, words, path, sysroot, kernel, as_json=as_json, script=script, columns=columns)
         if isinstance(found, int):
@@ -68,15 +91,55 @@ def command(
     else:
         machine, intent = _question(words, path, sysroot, kernel)
     plan = make_plan(machine, intent, ndctl=release)
+
+    def show(*, err: bool = False) -> None:
+        unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
+        text = render_text(plan, columns or width(), colour(), picture=picture, unicode=unicode)
+        click.echo(text, nl=False, color=colour(), err=err)
+
+    if run and not plan.impossible:
+        from sparsemem.cli.plan_apply import apply
+
+        return apply(plan, lambda: show(err=as_json), rehearse=rehearse, yes=yes, journal_path=journal, as_json=as_json)
     if as_json:
         echo_json(to_json(plan))
     elif script:
         click.echo(to_script(plan), nl=False)
     else:
-        unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
-        text = render_text(plan, columns or width(), colour(), picture=picture, unicode=unicode)
-        click.echo(text, nl=False, color=colour())
+        show()
     return _IMPOSSIBLE if plan.impossible else 0
+
+
+def _go_on(resume: str | None, undo: str | None, *, yes: bool, as_json: bool, others: bool) -> int:
+    from sparsemem.cli import plan_apply
+
+    if others or (resume is not None and undo is not None):
+        raise UsageError(
+            "--resume and --undo take a journal, and nothing else", remedy="the journal has the plan and the machine"
+        )
+    if resume is not None:
+        return plan_apply.resume(resume, yes=yes, as_json=as_json)
+    assert undo is not None
+    return plan_apply.undo(undo, yes=yes, as_json=as_json)
+
+
+def _check(
+    words: tuple[str, ...], path: str | None, sysroot: str | None, vm: str | None, kernel: str | None, *, run: bool, rehearse: bool,
+    script: bool, for_apply: bool,
+) -> None:  # fmt: skip
+    """Raises UsageError for options that do not go together."""
+    if not run and (rehearse or for_apply):
+        raise UsageError("--rehearse, --journal and --yes go with --apply")
+    if run and script:
+        raise UsageError("--apply runs the commands, --script prints them", remedy="give one of them")
+    if run and not rehearse:
+        elsewhere = sysroot or vm or (words[0] if len(words) > (0 if path is not None else 1) else None)
+        if elsewhere:
+            raise UsageError(
+                f"{elsewhere} is not this machine", remedy="leave it out, or rehearse the plan on the model: --rehearse"
+            )
+        if kernel is not None:
+            raise UsageError("--kernel: here runs the kernel that runs", remedy="leave it out, or rehearse: --rehearse")
 
 
 def _guest(

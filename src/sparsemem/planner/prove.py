@@ -140,15 +140,20 @@ class Prover:
         dev = self.machine.state.dax.get(name or "")
         if not isinstance(dev, DevDax) or dev.driver != KMEM:
             return
+        shown = dax_shows(self.machine, dev.name, self.ndctl) or {}
+        zone = ("--no-movable",) if shown.get("movable") is False else ()
+        back = [("daxctl", "reconfigure-device", "-m", "system-ram", *zone, dev.name)]
+        policy = self._policy()
+        if policy.startswith("online"):
+            back = [_write(_POLICY, "offline"), *back, _write(_POLICY, policy)]
         argv = ("daxctl", "reconfigure-device", "-m", "devdax", "-f", dev.name)
         self._must(argv)
-        back = ("daxctl", "reconfigure-device", "-m", "system-ram", dev.name)
         expect = [Expectation("daxctl", dev.name, dax_shows(self.machine, dev.name, self.ndctl))]
         self._add(
             argv,
             f"Take the memory of {dev.name} offline and give it back, so that it can be replaced.",
             expect,
-            (back,),
+            tuple(back),
         )
 
     def _destroy(self, name: str) -> None:

@@ -12,11 +12,11 @@ from sparsemem.tools.tree import MachineTree
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
 
-__all__ = ["NAMESPACE_KEYS", "dax_shows"]
+__all__ = ["DEVICE_KEYS", "NAMESPACE_KEYS", "dax_shows"]
 
 NAMESPACE_KEYS = ("mode", "map", "size", "align", "sector_size", "name", "blockdev", "chardev")
 """Of what ``ndctl create-namespace`` prints and ``ndctl list -N`` shows: all that the command decides."""
-_DEVICE = ("size", "align", "mode", "target_node", "online_memblocks", "total_memblocks", "movable")
+DEVICE_KEYS = ("size", "align", "mode", "target_node", "online_memblocks", "total_memblocks", "movable")
 
 
 def dax_shows(machine: Machine, name: str, ndctl: tuple[int, ...]) -> dict[str, Any] | None:
@@ -26,5 +26,5 @@ def dax_shows(machine: Machine, name: str, ndctl: tuple[int, ...]) -> dict[str, 
         for dev in region.devices():
             if dev.name == name:
                 shown = device_json(dev, frozenset({"devices", "idle"}))
-                return {key: shown[key] for key in _DEVICE if key in shown}
+                return {key: shown[key] for key in DEVICE_KEYS if key in shown}
     return None

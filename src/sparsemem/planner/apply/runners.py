@@ -1,0 +1,191 @@
+"""Who runs the commands: this host, or the model (a rehearsal). A guest of the lab is a third one, in the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sparsemem.errors import InputError, SparsememError, UnreadableError
+from sparsemem.planner.apply.view import POLICY
+from sparsemem.planner.prove import shell_text
+from sparsemem.play.player import Player
+from sparsemem.play.shell import parse_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from sparsemem.machine.machine import Machine
+
+__all__ = ["LISTS", "HostRunner", "ModelRunner", "Runner", "read_lists"]
+
+LISTS = {
+    "ndctl": ("ndctl", "list", "-R", "-N", "-i"),
+    "daxctl": ("daxctl", "list", "-D", "-i"),
+    POLICY: ("cat", "/sys/devices/system/memory/auto_online_blocks"),
+}
+"""What is asked of a machine, and by which command."""
+
+
+class Runner(Protocol):
+    """A machine that commands are run on."""
+
+    name: str
+
+    def run(self, argv: tuple[str, ...]) -> tuple[int, str]:
+        """Run a command to its end: exit code, standard output and error."""
+
+    def observe(self) -> dict[str, Any]:
+        """What it shows: the JSON documents of ``LISTS`` (None: nothing), and the policy as text."""
+
+    def log(self) -> tuple[str, ...]:
+        """The kernel's lines since the last time, as far as they can be had."""
+
+
+def read_lists(ask: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
+    """What ``Runner.observe`` answers; ``ask`` gives a command's standard output. Raises InputError where a tool prints no JSON."""
+    found: dict[str, Any] = {}
+    for key, argv in LISTS.items():
+        text = ask(argv).strip()
+        if key == POLICY:
+            found[key] = text or None
+            continue
+        try:
+            found[key] = json.loads(text) if text else None
+        except ValueError:
+            raise InputError(f"{' '.join(argv)} printed no JSON", where=key, why=text[:80]) from None
+    return found
+
+
+class ModelRunner:
+    """The model as the machine. ``save``: a file that has the machine's layout line after each command, so that a rehearsal can be gone
+    on with."""
+
+    name = "model"
+
+    def __init__(self, machine: Machine, ndctl: tuple[int, ...] = (76,), save: Path | None = None) -> None:
+        self.machine = machine
+        self._player = Player(machine, ndctl=ndctl)
+        self._save = save
+        self._log: tuple[str, ...] = ()
+        self._seen: dict[str, Any] | None = None
+        self._keep()
+
+    def keep_at(self, path: Path) -> None:
+        """Keep the machine in this file from now on."""
+        self._save = path
+        self._keep()
+
+    def run(self, argv: tuple[str, ...]) -> tuple[int, str]:
+        self._seen = None
+        text = shell_text(argv)
+        step = self._player.step(text, parse_step(text), tty=False)
+        self._log = tuple(step.log_lines)
+        self._keep()
+        return step.exit_code, step.stdout
+
+    def observe(self) -> dict[str, Any]:
+        if self._seen is None:  # nothing but run() changes it
+            self._seen = read_lists(self._ask)
+        return self._seen
+
+    def log(self) -> tuple[str, ...]:
+        lines, self._log = self._log, ()
+        return lines
+
+    def _ask(self, argv: tuple[str, ...]) -> str:
+        text = f"{shell_text(argv)} 2>/dev/null"
+        return self._player.step(text, parse_step(text), tty=False).stdout
+
+    def _keep(self) -> None:
+        if self._save is None:
+            return
+        from sparsemem.machine.notation import format_machine
+
+        beside = self._save.with_name(f".{self._save.name}.new")
+        try:
+            beside.write_text(format_machine(self.machine) + "\n")
+            beside.replace(self._save)
+        except OSError as error:
+            raise UnreadableError(
+                f"cannot keep the machine of the rehearsal: {error.strerror}", where=str(self._save)
+            ) from None
+
+
+class HostRunner:
+    """This machine. A signal from the terminal does not reach a command that runs, and ``keep`` (the journal's descriptor) is handed to
+    it, so that the journal stays locked if it outlives us.
+
+    Raises UnreadableError without root.
+    """
+
+    name = "host"
+
+    def __init__(self, keep: Iterable[int] = ()) -> None:
+        if os.geteuid() != 0:
+            raise UnreadableError(
+                "the commands of a plan need root", remedy="run it with sudo, or rehearse it on the model: --rehearse"
+            )
+        self.keep = tuple(keep)
+        self._messages = -1
+        with contextlib.suppress(OSError):
+            self._messages = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._messages, 0, os.SEEK_END)
+
+    def run(self, argv: tuple[str, ...]) -> tuple[int, str]:
+        done = subprocess.run(  # noqa: S603  # a command of the plan, as it was shown
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, pass_fds=self.keep,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout.decode(errors="backslashreplace")
+
+    def observe(self) -> dict[str, Any]:
+        return read_lists(self._ask)
+
+    def log(self) -> tuple[str, ...]:
+        lines: list[str] = []
+        while self._messages >= 0:
+            try:
+                record = os.read(self._messages, 8192)
+            except BrokenPipeError:  # some were overwritten before we came
+                continue
+            except OSError:
+                break
+            lines.append(record.split(b";", 1)[-1].split(b"\n")[0].decode(errors="backslashreplace"))
+        return tuple(lines)
+
+    @staticmethod
+    def need(argvs: Iterable[tuple[str, ...]]) -> None:
+        """Raises SparsememError for a command that is not installed."""
+        for name in sorted({argv[0] for argv in argvs}):
+            if shutil.which(name) is None:
+                raise SparsememError(
+                    f"{name} is not installed", remedy=f"apt-get install {name}, or what your system calls it"
+                )
+
+    @staticmethod
+    def release() -> tuple[int, ...] | None:
+        """The release of ndctl and daxctl that is installed; None where none is, or it does not say."""
+        from sparsemem.errors import UsageError
+        from sparsemem.play.scenario import parse_ndctl_version
+
+        for tool in ("ndctl", "daxctl"):
+            with contextlib.suppress(OSError, UsageError):
+                asked = [tool, "--version"]
+                done = subprocess.run(asked, capture_output=True, check=False)  # noqa: S603  # one of two fixed words
+                said = done.stdout.decode(errors="replace")
+                return parse_ndctl_version(".".join(said.strip().split(".")[:2]))
+        return None
+
+    def _ask(self, argv: tuple[str, ...]) -> str:
+        try:
+            done = subprocess.run(  # noqa: S603  # one of LISTS
+                argv, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, check=False
+            )
+        except FileNotFoundError:
+            return ""  # a machine without this tool; need() minds where a plan uses it
+        return done.stdout.decode(errors="replace")

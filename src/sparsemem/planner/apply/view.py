@@ -1,0 +1,117 @@
+"""What a machine shows, as one value to compare: ``ndctl list -R -N -i`` and ``daxctl list -D -i`` without what is random or empty.
+
+A ``View`` maps a device to what is shown of it. Seeds (namespaces and dax devices of size 0) are left out: the kernel makes and keeps
+them as it likes. Uuids are apart (``uuids_of``): they are random, and so they say *which* namespace it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sparsemem.planner.shows import DEVICE_KEYS, NAMESPACE_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sparsemem.planner.plan import Expectation
+
+__all__ = ["POLICY", "View", "changes", "differences", "same_thing", "show_words", "unmet", "uuids_of", "view_of"]
+
+View = dict[str, dict[str, Any]]
+
+POLICY = "auto_online_blocks"
+"""The view's name of the kernel's policy, which some plans set and set back."""
+
+_KEYS = {"namespace": (*NAMESPACE_KEYS, "state"), "region": ("size", "state"), "dax": (*DEVICE_KEYS, "state")}
+
+
+def _walk(document: Any, key: str) -> Iterator[dict[str, Any]]:
+    if isinstance(document, dict):
+        if isinstance(document.get(key), str):
+            yield document
+        document = list(document.values())
+    if isinstance(document, list):
+        for each in document:
+            yield from _walk(each, key)
+
+
+def _devices(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(kind, name, what is shown), without seeds."""
+    for tool, key in (("ndctl", "dev"), ("daxctl", "chardev")):
+        for shown in _walk(lists.get(tool), key):
+            name = str(shown[key])
+            kind = next((kind for kind in _KEYS if name.startswith(kind)), None)
+            if kind is not None and (kind == "dax") == (tool == "daxctl") and (shown.get("size") or kind == "region"):
+                yield kind, name, shown
+
+
+def view_of(lists: Mapping[str, Any]) -> View:
+    """The view of what a runner observed: the documents of ``ndctl`` and ``daxctl``, and ``auto_online_blocks`` (None: unreadable)."""
+    view: View = {}
+    for kind, name, shown in _devices(lists):
+        view[name] = {key: shown[key] for key in _KEYS[kind] if key in shown}
+    if lists.get(POLICY):
+        view[POLICY] = {"policy": str(lists[POLICY]).strip()}
+    return view
+
+
+def uuids_of(lists: Mapping[str, Any]) -> dict[str, str]:
+    """Namespace -> its uuid."""
+    return {
+        name: str(shown["uuid"]) for kind, name, shown in _devices(lists) if kind == "namespace" and "uuid" in shown
+    }
+
+
+def changes(before: View, after: View) -> dict[str, dict[str, Any] | None]:
+    """What differs afterwards; None for what is gone."""
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: after.get(name) for name in names if before.get(name) != after.get(name)}
+
+
+def show_words(shown: Mapping[str, Any] | None) -> str:
+    """``mode raw, size 67108864, state disabled``; "not there" for None."""
+    if shown is None:
+        return "not there"
+    return ", ".join(
+        f"{key} {str(value).lower() if isinstance(value, bool) else value}" for key, value in shown.items()
+    )
+
+
+def differences(found: View, wanted: View, names: Iterable[str] | None = None) -> list[str]:
+    """A sentence for each device (of ``names``) that is not as it should be."""
+    out = []
+    for name in changes(wanted, found) if names is None else names:
+        now, then = found.get(name), wanted.get(name)
+        if now == then:
+            continue
+        if now is None or then is None:
+            out.append(f"{name} is {show_words(now)}" if now is None else f"{name} is there: {show_words(now)}")
+            continue
+        keys = [key for key in (*then, *(key for key in now if key not in then)) if now.get(key) != then.get(key)]
+        words = [f"{key} is {now.get(key, 'missing')}, not {then.get(key, 'shown')}" for key in keys]
+        out.append(f"{name}: {'; '.join(words)}")
+    return out
+
+
+def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
+    """What of a command's expectations does not hold: one sentence each."""
+    shown = {name: each for _, name, each in _devices(lists)}
+    out = []
+    for each in expect:
+        now = shown.get(each.dev)
+        if each.shows is None or now is None:
+            if (each.shows is None) != (now is None):
+                out.append(f"{each.dev} is {'still' if now else 'not'} there")
+            continue
+        wrong = [key for key, value in each.shows.items() if now.get(key) != value]
+        words = [f"{key} is {now.get(key, 'missing')}, not {each.shows[key]}" for key in wrong]
+        if words:
+            out.append(f"{each.dev}: {'; '.join(words)}")
+    return out
+
+
+def same_thing(now: Mapping[str, Any] | None, then: Mapping[str, Any] | None) -> bool:
+    """Is it still what it was, in what decides whose data it holds: mode and size (and a policy)?"""
+    if now is None or then is None:
+        return now is None and then is None
+    return all(now.get(key) == then.get(key) for key in ("mode", "size", "policy"))
