@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsemem.cli.app import run
+from tests.doctor.machines import case_path
 
 LOGS = Path(__file__).parents[1] / "doctor" / "logs"
 DOCUMENTED = {0, 1, 2, 3, 4, 5, 6, 10, 11, 12}
@@ -66,7 +67,7 @@ def test_exit_codes_in_text_and_json(argv: tuple[str, ...], code: int) -> None:
         (("doctor", "example:laptop", "--upgrade-to", "6.1", "--dmesg", "x"), 2),
         (("doctor", "example:laptop", "--all"), 2),
         (("doctor", "example:laptop", "--all-lines"), 2),
-        (("doctor", str(LOGS.parent / "cases" / "C09.iomem"), "--upgrade-to", "6.1"), 2),
+        (("doctor", str(case_path("C09.iomem")), "--upgrade-to", "6.1"), 2),
         (("doctor", "-", "--dmesg", "-"), 2),
         (("doctor", "--dmesg", "no such file"), 4),
         (("doctor", "--dmesg", str(LOGS)), 3),

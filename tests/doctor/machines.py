@@ -1,10 +1,18 @@
-"""Machines made up for tests: one as large as the doctor must be quick on."""
+"""Machines for tests: those of public cases, and one made up, as large as the doctor must be quick on."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sparsemem.units import GIB, MIB, TIB
 
-__all__ = ["huge_iomem"]
+__all__ = ["case_path", "huge_iomem"]
+
+
+def case_path(name: str) -> Path:
+    """The machine of a case: of tests/cases, or another form of it here."""
+    here = Path(__file__).parent / "cases" / name
+    return here if here.exists() else Path(__file__).parents[1] / "cases" / "machines" / name
 
 
 def huge_iomem(

@@ -83,6 +83,26 @@ def test_c02_c03_what_is_free_begins_in_a_taken_section(layout: str, step: str, 
     assert "free-space-in-taken-section" not in ids(diagnose_machine(newer.machine))
 
 
+def test_c17_what_is_free_begins_inside_a_sub_section() -> None:
+    line = "{}; 0-2G ram, 4G+1G pmem; nd_region 0x100000000-0x13fffffff labels=1.2"
+    step = "ndctl create-namespace -s 16908288 --align 64K"
+    player = play(line.format("5.4 ppc64"), step, ndctl=67)
+    found = finding(player, "free-space-off-sub-section")
+    assert (found.errno, found.ranges) == ("EINVAL", (Range(0x101020000, 0x101200000),))
+    assert found.kernel_says == ("memory add fail, invalid altmap",)  # quoted
+    again = play(line.format("5.4 ppc64"), step, step, ndctl=67, refused=True)
+    assert found.kernel_says[0] in [line.text for line in again.machine.state.lines]
+    assert "free-space-off-sub-section" not in ids(cured(player, "free-space-off-sub-section"))
+    whole = step.replace("16908288", str(16 * MIB)).replace(" --align 64K", "")
+    for version, typed in (("5.6", whole), ("5.7", whole), ("5.2", "ndctl create-namespace -m sector -s 64M")):
+        assert "free-space-off-sub-section" not in ids(
+            diagnose_machine(play(line.format(version), typed, ndctl=67).machine)
+        )
+    hidden = tuple(replace(fact, range=None) for fact in read_model(player.machine).namespaces)
+    ctx = make_context(player.machine, replace(read_model(player.machine), namespaces=hidden), True, (), captured=False)
+    assert state(_examine(ctx, ()), "free-off-sub-section").startswith("skipped the addresses of namespace0.0")
+
+
 def test_c19_no_round_size_is_legal_on_six_dimms() -> None:
     found = finding(play(SIX_WAYS.format("5.3")), "interleave-unit")
     assert "4303355904" in found.what  # quoted: "did you intend --size=4303355904?"
@@ -131,6 +151,33 @@ def test_c26_metadata_off_the_block_line() -> None:
     assert finding(player, "kmem-stranded").ranges == (
         Range(0x148200000, 0x150000000),
     )  # quoted: dax0.0 starts at 150000000
+
+
+@pytest.mark.parametrize("version", ["5.4", "6.1", "6.12"])
+def test_c26_as_much_ram_in_a_smaller_namespace(version: str) -> None:
+    layout = f"{version}; 1M-4G ram, 5G+8G pmem; with auto_online=offline possible_nodes=2"
+    player = play(f"{layout}; nd_region 0x140000000-0x33fffffff labels=1.2 target_node=1",
+                  "ndctl create-namespace -m devdax", "daxctl reconfigure-device -m system-ram dax0.0")  # fmt: skip
+    assert remedy(finding(player, "kmem-stranded")).argv[-1] == str(8064 * MIB)
+    after = cured(player, "kmem-stranded")
+    assert "kmem-stranded" not in ids(after)
+    assert (after.balances[0].share("ram"), after.balances[0].share("free")) == (7936 * MIB, 128 * MIB)
+
+
+def test_no_smaller_namespace_gives_as_much_ram() -> None:
+    """With map=mem the data begins 2 MiB behind the start, whatever the size."""
+    player = play("6.1; 1M-4G ram, 5G+8G pmem; with possible_nodes=2; nd_region 0x140000000-0x33fffffff labels=1.2 target_node=1",
+                  "ndctl create-namespace -m devdax -M mem", "daxctl reconfigure-device -m system-ram dax0.0")  # fmt: skip
+    found = finding(player, "kmem-stranded")
+    assert found.capacity == 126 * MIB
+    assert not any(each.steps for each in found.remedies)
+
+
+def test_a_devdax_namespace_of_an_old_kernel_is_clean() -> None:
+    """Up to 5.0 a dax device is of a class and claims nothing in iomem: that is no lost range."""
+    for version in ("4.17", "5.0", "5.1"):
+        player = play(LABELLED.format(version), "ndctl create-namespace -m devdax", ndctl=64)
+        assert "driver-lost-its-range" not in ids(diagnose_machine(player.machine))
 
 
 def test_c28_a_device_below_a_block_is_made_larger() -> None:
@@ -249,6 +296,31 @@ def test_c15_what_a_newer_kernel_refuses() -> None:
     assert not {"namespace-misaligned", "refused-by-newer-kernels"} & ids(diagnose_machine(made.machine))
 
 
+def test_c15_the_space_between_misplaced_namespaces_comes_back() -> None:
+    layout = "5.7; 1M-2G ram, 1860000000-d55fffffff pmem; nd_region 0x1860000000-0xd55fffffff ways=6 labels=1.2"
+    align = "> /sys/bus/nd/devices/region0/align"
+    steps = (f"echo 24576 {align}", "ndctl create-namespace -m fsdax -a 4096 -s 53687107584",
+             "ndctl create-namespace -m sector -l 512 -s 53687107584", f"echo 100663296 {align}",
+             "ndctl create-namespace -s 36g")  # fmt: skip
+    player = play(layout, *steps)
+    found = finding(player, "region-align-finding")
+    assert (found.ranges, found.lost) == ((Range(0x3160008000, 0x3162000000),), True)  # quoted
+    verbs = [words[1] for words in remedy(found).steps]
+    assert verbs == ["create-namespace", "destroy-namespace", "create-namespace"]  # made anew it would keep its start
+    assert "region-align-finding" not in ids(cured(player, "region-align-finding"))
+
+
+def test_a_misaligned_namespace_finds_another_place() -> None:
+    """Made anew under its own name it would keep its start (C15: namespace0.1, on a kernel that looks)."""
+    layout = "{}; 1M-2G ram, 1860000000-d55fffffff pmem; nd_region 0x1860000000-0xd55fffffff ways=6 labels=1.2"
+    steps = ("ndctl create-namespace -m sector -s 24M", "ndctl create-namespace -m fsdax -a 4K -s 53687107584")
+    old = play(layout.format("5.2"), *steps, ndctl=64)
+    newer = diagnose(replace(read_model(old.machine), arch="x86_64"), "5.7")
+    (refused,) = [each for each in newer.findings if each.id == "namespace-misaligned"]
+    assert [words[1] for words in remedy(refused).steps] == ["destroy-namespace", "create-namespace"]
+    assert remedy(refused).steps[1][-1] == str(50 * GIB // (96 * MIB) * 96 * MIB)
+
+
 def test_a_range_that_somebody_else_holds() -> None:
     """C49: device-tree memory that the EFI map gave away as RAM."""
     iomem = "48000000-67ffffff : System RAM\n68000000-7fffffff : System RAM\n"
@@ -265,6 +337,18 @@ def test_a_range_that_somebody_else_holds() -> None:
     )  # quoted
     moved = replace(held, iomem=read_text("68000000-7fffffff : System RAM\n", "dt").iomem)
     assert "device-range-busy" not in ids(diagnose(moved))
+
+
+@pytest.mark.parametrize(("operation", "steps"), [
+    ("remove_memory 0x220000000-0x220ffffff", (("offline", "memory136"), ("remove_memory", "0x220000000-0x223ffffff"))),
+    ("add_memory 0x401000000-0x401ffffff", (("add_memory", "0x404000000-0x407ffffff"),)),
+])  # fmt: skip
+def test_c39_whole_memory_blocks(operation: str, steps: tuple[tuple[str, ...], ...]) -> None:
+    found = diagnose_machine(parse_machine(f"5.10 ppc64; 0-16G ram; with block=64M; {operation}"))
+    (refused,) = [each for each in found.findings if each.id == "dimm-misaligned" and each.check == "steps"]
+    assert remedy(refused).steps == steps
+    cure = play("5.10 ppc64; 0-16G ram; with block=64M", *(" ".join(words) for words in steps))
+    assert "dimm-misaligned" not in ids(diagnose_machine(cure.machine))
 
 
 def test_c41_beyond_the_direct_map() -> None:

@@ -16,12 +16,13 @@ from sparsemem.doctor.dmesg.scan import scan
 from sparsemem.machine.notation import parse_machine
 from sparsemem.ranges import Range
 from sparsemem.readers import read_log, read_machine, read_text
+from tests.doctor.machines import case_path
 from tests.explain.quoted_lines import QUOTED
 
 HERE = Path(__file__).parent
 LOGS = HERE / "logs"
 GOLDEN = HERE / "golden_changes"
-C33 = (HERE / "cases" / "C33.layout").read_text().strip()
+C33 = case_path("C33.layout").read_text().strip()
 C49 = "6.10 arm64; 40000000-bfffffff ram"
 C30 = "7.0; 1000-9ffff ram, 100000-7fffffff ram, 850000000-284fffffff Soft Reserved"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sparsemem import fixtures
@@ -13,16 +11,15 @@ from sparsemem.ranges import Range
 from sparsemem.readers import read_machine
 from sparsemem.spec import kernel
 from sparsemem.units import GIB, MIB
-
-CASES = Path(__file__).parent / "cases"
+from tests.doctor.machines import case_path
 
 
 def judged(case: str, version: str | None = None) -> Diagnosis:
     if case.endswith(".layout"):
-        line = (CASES / case).read_text().strip()
+        line = case_path(case).read_text().strip()
         override = kernel(version, parse_layout(line)[0].arch) if version else None
         return diagnose_machine(parse_machine(line, kernel_override=override))
-    return diagnose(read_machine(CASES / case), version)
+    return diagnose(read_machine(case_path(case)), version)
 
 
 def example(name: str, version: str | None = None) -> Diagnosis:

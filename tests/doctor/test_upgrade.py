@@ -30,6 +30,7 @@ from sparsemem.readers import read_machine, read_text
 from sparsemem.spec import kernel
 from sparsemem.spec.features import history
 from sparsemem.units import GIB, MIB
+from tests.doctor.machines import case_path
 from tests.doctor.test_doctor_law import descriptions
 
 HERE = Path(__file__).parent
@@ -40,7 +41,7 @@ NAMES = {record.name for record in history()}
 def described(name: str) -> MachineDescription:
     if name in fixtures.names():
         return replace(read_machine(fixtures.path(name)), source=f"example:{name}", notes=())
-    return replace(read_machine(HERE / "cases" / name), source=name, notes=())
+    return replace(read_machine(case_path(name)), source=name, notes=())
 
 
 def of_kind(upgrade: Upgrade, *kinds: str) -> list[Change]:
@@ -116,7 +117,7 @@ def test_c28_larger_blocks_on_bare_metal() -> None:
 
 def test_c31_a_window_that_is_no_whole_blocks() -> None:
     """The documentation: with 2 GiB blocks 2 GiB of 4 GiB are stranded, with 1 GiB blocks none."""
-    upgrade = layout((HERE / "cases" / "C31.layout").read_text().strip(), "6.12", "6.18")
+    upgrade = layout(case_path("C31.layout").read_text().strip(), "6.12", "6.18")
     assert upgrade.block_size == (2 * GIB, GIB)
     assert sum(change.bytes or 0 for change in of_kind(upgrade, "better")) == 2 * GIB
 

@@ -36,11 +36,20 @@ from sparsemem.spec.kernel import kernel
         ("subsection-overlap", "rule", "subsection-overlap"),
         ("kmem-stranded", "finding", "kmem-stranded"),
         ("unaligned-hotplug-range", "message", "unaligned-hotplug-range"),
+        ("c01", "case", "C01"),
+        (" C37 ", "case", "C37"),
     ],
 )
 def test_names(text: str, kind: str, found: str) -> None:
     (only,) = explain(text).explanations
     assert (only.kind, only.id) == (kind, found)
+
+
+def test_a_case_has_its_address_and_its_topics() -> None:
+    (only,) = explain("C01").explanations
+    assert only.sources == ("https://github.com/pmem/ndctl/issues/76",)
+    assert {"devices-share-section", "start-pad", "alignment-collision"} <= set(only.see)
+    assert not explain("C04").matched  # no such case
 
 
 def test_no_match_names_the_nearest_topics() -> None:

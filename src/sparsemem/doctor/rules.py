@@ -10,7 +10,7 @@ from sparsemem.spec.rules import RULES
 if TYPE_CHECKING:
     from sparsemem.ranges import Range
 
-__all__ = ["BACK_UP", "NEWER_KERNEL", "cure", "finding", "finding_id", "remake", "remedies_for"]
+__all__ = ["BACK_UP", "NEWER_KERNEL", "cure", "finding", "finding_id", "remake", "remedies_for", "replace"]
 
 _IDS = {
     "mixed-region": "ram-beside-device",
@@ -30,8 +30,8 @@ _IDS = {
 }
 
 BACK_UP = Remedy("Save the data first: making a namespace anew loses it.")
-NEWER_KERNEL = Remedy("Boot kernel 5.3 or later: there the unit is a sub-section of 2 MiB. Ask first what it would do:",
-                      ("sparsemem", "doctor", "--kernel", "6.1"))  # fmt: skip
+NEWER_KERNEL = Remedy("Boot kernel 5.12 or later: there the unit is a sub-section of 2 MiB (5.3 to 5.11 have it, too, with bugs beside "
+                      "RAM). Ask first what it would do:", ("sparsemem", "doctor", "--kernel", "6.1"))  # fmt: skip
 _MOVE_BORDER = Remedy(
     "Or move the border between RAM and device memory to a multiple of the section size (memmap=, firmware)."
 )
@@ -54,6 +54,16 @@ def remake(why: str, namespace: str, mode: str, size: int | None = None) -> Reme
     """Make a namespace anew in its region, of ``size`` raw bytes (None: as large as it is)."""
     words = ("ndctl", "create-namespace", "-f", "-e", namespace, "-m", mode)
     return cure(why, *words, *(("-s", str(size)) if size is not None else ()))
+
+
+def replace(why: str, namespace: str, region: str, mode: str, size: int) -> Remedy:
+    """Destroy a namespace that starts where none may, and make one of ``size`` raw bytes, which finds another place: made anew under its
+    own name (``remake``) it keeps its start."""
+    steps = (
+        ("ndctl", "destroy-namespace", "-f", namespace),
+        ("ndctl", "create-namespace", "-r", region, "-m", mode, "-s", str(size)),
+    )
+    return Remedy(why, steps[0], steps=steps)
 
 
 def finding_id(rule: str) -> str:

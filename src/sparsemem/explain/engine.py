@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sparsemem.explain import build
+from sparsemem.explain.case import explain_case
 from sparsemem.explain.clean import clean, lines_of
 from sparsemem.explain.errnos import errno_of
 from sparsemem.explain.explanation import Answer, Explanation
@@ -24,7 +25,7 @@ _FAULT_ID = re.compile(r"[a-z]+(?:-[a-z]+)+")
 
 
 def explain(text: str, kernel: Kernel | None = None, *, block_size: int | None = None) -> Answer:
-    """Explain a topic, an errno, a kernel function, a finding's id, or pasted lines of a log or of a tool.
+    """Explain a topic, an errno, a kernel function, a finding's id, a case ("C01"), or pasted lines of a log or of a tool.
 
     ``kernel`` adds what holds for that kernel and measures with its sizes; ``block_size`` is the machine's memory block
     size in bytes, where known. Never raises for any text: an answer without explanations holds the nearest topics.
@@ -53,7 +54,7 @@ def _named(line: str, kernel: Kernel | None) -> Explanation | None:
     function = line.strip().removesuffix("()").split("+0x")[0]
     if function in function_names():
         return build.function(function, kernel)
-    return build.fault(line) if _FAULT_ID.fullmatch(line) else None
+    return build.fault(line) if _FAULT_ID.fullmatch(line) else explain_case(line)
 
 
 def _read(lines: list[str], kernel: Kernel | None, block: int | None) -> tuple[list[Explanation], list[str]]:

@@ -18,7 +18,7 @@ __all__ = ["Answer", "Explanation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One subject explained. ``kind``: message, topic, finding, rule, function, errno, warning.
+    """One subject explained. ``kind``: message, topic, finding, rule, function, errno, warning, case.
 
     ``line`` is the pasted line without its noise, ``words`` the form of the message that was recognised and the kernels
     that print it. ``verdict`` speaks about the kernel that was asked for, when one was.

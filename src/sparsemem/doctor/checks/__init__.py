@@ -50,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     cxl.SoftReserved(),
     regions.LabelLess(),
     regions.FreeInSection(),
+    regions.FreeOffSubSection(),
     alignment.InterleaveUnit(),
     alignment.AlignCost(),
     alignment.NewerKernels(),

@@ -12,7 +12,7 @@ from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.namespace_balance import NamespaceView, namespace_shares
 from sparsemem.doctor.needs import ADDRESSES, NAMESPACES, REGIONS
 from sparsemem.doctor.regions import ndctl_unit
-from sparsemem.doctor.rules import BACK_UP, cure, finding
+from sparsemem.doctor.rules import BACK_UP, cure, finding, remake
 from sparsemem.ranges import Range
 from sparsemem.units import MIB, format_size
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sparsemem.doctor.context import Context
+    from sparsemem.doctor.devices import Device
     from sparsemem.doctor.finding import Finding
+    from sparsemem.machine.description import NamespaceFact
 
 __all__ = ["AlignCost", "InterleaveUnit", "NewerKernels", "SharedSubSection"]
 
@@ -173,12 +175,20 @@ class NewerKernels(Check):
                 kernel_says=(f"resource {edge} misaligned",),
                 capacity=r.size,
                 remedies=(
-                    Remedy(
-                        "Before the upgrade, save its data and make it anew with a size that is a multiple of the region's align."
-                    ),
+                    *_before_the_upgrade(device, fact),
                     Remedy("Ask what the new kernel will do.", ("sparsemem", "doctor", "--kernel", "6.12")),
                 ),
             )
+
+
+def _before_the_upgrade(device: Device, fact: NamespaceFact) -> tuple[Remedy, ...]:
+    """A size that every kernel takes: a multiple of 16 MiB on each DIMM, what 5.7 and later ask of new namespaces."""
+    why = "Before the upgrade, save its data and make it anew with a size that is a multiple of 16 MiB on each DIMM."
+    region = device.region
+    if region is None or region.labels is not True or not region.mappings or fact.range is None:
+        return (Remedy(why),)
+    size = align_down(fact.range.size, 16 * MIB * region.mappings)
+    return (remake(why, fact.dev, fact.mode, size) if size else Remedy(why),)
 
 
 class InterleaveUnit(Check):

@@ -10,7 +10,7 @@ from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.needs import NAMESPACES
 from sparsemem.doctor.regions import free_extents, region_align
-from sparsemem.doctor.rules import BACK_UP, cure, finding
+from sparsemem.doctor.rules import BACK_UP, cure, finding, remake, replace
 from sparsemem.ranges import Range
 from sparsemem.units import format_size
 
@@ -74,9 +74,26 @@ def _region(ctx: Context, region: RegionFact, whole: Range, own: list[NamespaceF
         "region-align", ranges=lost, devices=tuple(misplaced) or (region.dev,), capacity=size, lost=True,
         remedies=(
             Remedy("See what the region asks of new namespaces.", ("cat", f"/sys/bus/nd/devices/{region.dev}/align")),
-            Remedy("To get the space back, save the data of these namespaces and make them anew with sizes that are multiples of it."),
+            Remedy("To get the space back, save the data of these namespaces and make them anew with sizes that are multiples of it.",
+                   *_anew([fact for fact in own if fact.dev in misplaced], whole, align)),
         ),
     )  # fmt: skip
+
+
+def _anew(
+    misplaced: list[NamespaceFact], whole: Range, align: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """(the first command, all of them): each of these namespaces with the next smaller legal size, elsewhere where its start is off; none
+    where one is too small."""
+    steps: list[tuple[str, ...]] = []
+    for fact in sorted(misplaced, key=lambda fact: fact.range or whole):
+        size = align_down(fact.range.size, align) if fact.range is not None else 0
+        if not size or fact.range is None or fact.mode not in ("fsdax", "devdax", "sector"):
+            return (), ()
+        off = (fact.range.start - whole.start) % align
+        anew = replace("", fact.dev, fact.region, fact.mode, size) if off else remake("", fact.dev, fact.mode, size)
+        steps += anew.steps
+    return (steps[0] if steps else ()), tuple(steps)
 
 
 class CutNamespaces(Check):

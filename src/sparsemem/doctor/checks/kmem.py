@@ -8,11 +8,12 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_dax
 from sparsemem.doctor.devices import dax_ranges
 from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_up, inward, outside
+from sparsemem.doctor.intervals import align_down, align_up, inward, outside
 from sparsemem.doctor.needs import BLOCK_SIZE, DAX
 from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
 from sparsemem.doctor.rules import BACK_UP, finding, remake
 from sparsemem.kernel.dax.kmem import string_get_size
+from sparsemem.ranges import Range
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.finding import Finding
     from sparsemem.machine.description import DaxFact
-    from sparsemem.ranges import Range
 
 __all__ = ["Kmem"]
 
 _FEW = 8
 """More findings of one kind than that are told as one."""
+_INFO, _STRUCT_PAGE = 8192, 64
+"""Bytes in front of a namespace's page array, and what libnvdimm reserves for a page."""
 
 
-def _advice(ctx: Context, dax: DaxFact, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
+def _advice(ctx: Context, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
     """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
     block = format_size(ctx.block_size)
     found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
@@ -90,14 +92,17 @@ class Kmem(Check):
         places, small = dax_ranges(ctx.description), 0
         for dax in ctx.description.dax:
             if dax.mode == "system-ram":
-                yield from _in_use(ctx, dax, places[dax.dev])
+                for each in _in_use(ctx, dax, places[dax.dev], look=small < _FEW):
+                    small += 1
+                    yield each
             elif dax.mode in ("devdax", None):
                 for each in _would(ctx, dax, look=small < _FEW):
                     small += 1
                     yield each
 
 
-def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> Iterator[Finding]:
+def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool) -> Iterator[Finding]:
+    """A device that is RAM. ``look``: for a namespace that strands nothing."""
     if not ctx.kernel.features.kmem:
         yield finding(
             "kmem-unavailable", "error", f"{dax.dev} is System RAM, and {ctx.kernel} has no driver for that (kmem came with 5.1).", None,
@@ -122,13 +127,13 @@ def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> Iterator[F
         )
         yield finding(
             "kmem-stranded", "error", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), errno="EINVAL" if rejects else None,
-            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, dax, parts, ranges),
+            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, parts, ranges),
         )  # fmt: skip
         return
     what = f"{format_size(lost)} of {dax.dev} are lost as RAM: its ends do not lie on memory blocks of {format_size(block)}.{silent}"
     yield finding(
         "kmem-stranded", "warning", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), capacity=lost, lost=True,
-        kernel_says=_said(ctx, dax, lost, total - lost), remedies=_advice(ctx, dax, parts, ranges),
+        kernel_says=_said(ctx, dax, lost, total - lost), remedies=(look and _same_ram(ctx, dax, ranges)) or _advice(ctx, parts, ranges),
     )  # fmt: skip
 
 
@@ -148,6 +153,44 @@ def _would(ctx: Context, dax: DaxFact, *, look: bool) -> Iterator[Finding]:
         remedies=(*(_larger(ctx, dax) if look else ()),
                   Remedy(f"Make it larger: a device of less than {format_size(2 * block)} may hold no whole block.")),
     )  # fmt: skip
+
+
+def _same_ram(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
+    """The largest namespace whose data begins and ends on memory blocks and gives no less RAM: what it leaves stays free in the region.
+
+    A smaller one has a smaller page array in front, so its data begins earlier. Only where the arithmetic of v5.3 and later (info block,
+    64 bytes a page, rounded up to the align) gives the start that the device has.
+    """
+    assert ctx.description is not None
+    f, g, block = ctx.kernel.features, ctx.kernel.geometry, ctx.block_size
+    fact = next((n for n in ctx.description.namespaces if n.range is not None and n.range.contains(ranges[0])), None)
+    region = next((r for r in ctx.description.regions if fact is not None and r.dev == fact.region), None)
+    if fact is None or fact.range is None or region is None or region.labels is not True or len(ranges) > 1:
+        return ()
+    unit = ndctl_unit(ctx, region)
+    if not f.subsection_hotplug or not f.kmem_removes or unit is None or fact.map not in ("dev", "mem"):
+        return ()
+    whole, align, kept = fact.range, max(fact.align or 0, g.SUBSECTION_SIZE), inward(ranges[0], block).size
+
+    def data(size: int) -> Range:
+        array = _STRUCT_PAGE * ((size - _INFO) // g.PAGE_SIZE) if fact.map == "dev" else 0
+        return Range(whole.start + align_up(_INFO + array, align), whole.start + align_down(size, align))
+
+    if data(whole.size).start != ranges[0].start or not kept:
+        return ()
+    size = align_down(whole.size - 1, unit)
+    while (r := data(size)).size >= kept and (r.start % block or r.end % block):
+        size -= unit
+    if r.size < kept:
+        return ()
+    why = (
+        f"Make it anew, of {format_size(size)}: as much becomes RAM, and {format_size(whole.size - size)} stay free in the region. "
+        "Nothing must need its RAM meanwhile."
+    )
+    anew = remake(why, fact.dev, "devdax", size)
+    argv = (*anew.argv, *(("-M", "mem") if fact.map == "mem" else ()))
+    back, forth = (("daxctl", "reconfigure-device", "-f", "-m", mode, dax.dev) for mode in ("devdax", "system-ram"))
+    return (Remedy(why, argv, steps=(back, argv, forth)),)
 
 
 def _larger(ctx: Context, dax: DaxFact) -> tuple[Remedy, ...]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_devices, no_steps
+from sparsemem.doctor.finding import Remedy
+from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.needs import ADDRESSES
 from sparsemem.doctor.regions import ndctl_unit
-from sparsemem.doctor.rules import BACK_UP, finding, finding_id, remake, remedies_for
+from sparsemem.doctor.rules import BACK_UP, cure, finding, finding_id, remake, remedies_for, replace
 from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
 from sparsemem.ranges import Range
 from sparsemem.spec.rules import RULES
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.devices import Device
-    from sparsemem.doctor.finding import Finding, Remedy
+    from sparsemem.doctor.finding import Finding
     from sparsemem.doctor.verdict import Verdict
+    from sparsemem.machine.operations import Operation
 
 __all__ = ["Mappings", "Neighbours", "Steps"]
 
@@ -92,7 +95,7 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
 
 
 def _legal(ctx: Context, device: Device) -> tuple[Remedy, ...]:
-    """A misaligned namespace of a region with labels: made anew with the next smaller legal size, the kernel finds it an aligned place."""
+    """A misaligned namespace of a region with labels: made anew with the next smaller legal size, at an aligned place."""
     fact, region = device.namespace, device.region
     if fact is None or region is None or region.labels is not True or fact.mode not in ("fsdax", "devdax"):
         return ()
@@ -106,6 +109,8 @@ def _legal(ctx: Context, device: Device) -> tuple[Remedy, ...]:
         return ()
     size = device.range.size // unit * unit
     why = f"Then make it anew with a legal size: a multiple of {format_size(unit)}."
+    if region.range is not None and (device.range.start - region.range.start) % unit:
+        return (BACK_UP, replace(why, device.name, region.dev, fact.mode, size))
     return (BACK_UP, remake(why, device.name, fact.mode, size))
 
 
@@ -205,5 +210,27 @@ class Steps(Check):
                 ranges = (Range(at, at + ctx.block_size),)
             yield finding(
                 topic, "error", f"Refused: {text}: -{verdict.errno} from {verdict.function}().", verdict.rule, ranges=ranges,
-                errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges), remedies=remedies_for(topic, old=old),
+                errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges),
+                remedies=_whole_blocks(ctx, answer.operation) or remedies_for(topic, old=old),
             )  # fmt: skip
+
+
+def _whole_blocks(ctx: Context, operation: Operation) -> tuple[Remedy, ...]:
+    """Hot-added or hot-removed RAM that is no whole memory blocks: the blocks that hold it."""
+    block = ctx.block_size
+    if operation.name not in ("add_memory", "remove_memory", "acpi_memory_device_add") or not operation.ranges:
+        return ()
+    r = operation.ranges[0]
+    whole = Range(align_down(r.start, block), align_up(r.end, block))
+    if whole == r:
+        return ()
+    if operation.name != "remove_memory":
+        moved = align_up(r.start, block)
+        whole = Range(moved, moved + align_up(r.size, block))
+        why = f"Add whole memory blocks: start and size are multiples of {format_size(block)}."
+        return (cure(why, operation.name, f"{whole.start:#x}-{whole.end - 1:#x}"),)
+    words = (operation.name, f"{whole.start:#x}-{whole.end - 1:#x}")
+    online = [nr for nr in range(whole.start // block, whole.end // block)
+              if nr in ctx.state.blocks and ctx.state.blocks[nr].state == "online"]  # fmt: skip
+    why = f"Remove whole memory blocks, of {format_size(block)}, and take them offline first."
+    return (Remedy(why, words, steps=(*(("offline", f"memory{nr}") for nr in online), words)),)

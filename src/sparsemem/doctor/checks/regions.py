@@ -11,7 +11,8 @@ from sparsemem.doctor.intervals import align_up
 from sparsemem.doctor.needs import NAMESPACES, REGIONS
 from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
 from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, finding, remake
-from sparsemem.doctor.verdict import try_mapping
+from sparsemem.doctor.verdict import answer_verdict, try_mapping
+from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
 from sparsemem.units import MIB, format_size
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sparsemem.doctor.finding import Finding
     from sparsemem.machine.description import NamespaceFact, RegionFact
 
-__all__ = ["FreeInSection", "LabelLess"]
+__all__ = ["FreeInSection", "FreeOffSubSection", "LabelLess"]
 
 _TRIED = 16 * MIB
 
@@ -141,3 +142,70 @@ class FreeInSection(Check):
             capacity=part.size,
             remedies=tuple(remedies),
         )
+
+
+class FreeOffSubSection(Check):
+    """v5.3 to v5.6 give out space where the last namespace ends, on any page, and refuse to map what begins inside a sub-section."""
+
+    id = "free-off-sub-section"
+    question = "Does the free space of a region begin inside a sub-section, on a kernel that gives it out all the same?"
+    about = "free space off the sub-section"
+    needs = (REGIONS, NAMESPACES)
+    finds = (Kind("free-space-off-sub-section", ("warning",), "altmap-invalid", "5.3 to 5.6"),)
+
+    def nothing(self, ctx: Context) -> str | None:
+        return no_regions(ctx)
+
+    def run(self, ctx: Context) -> Iterator[Finding]:
+        assert ctx.description is not None
+        f, unit = ctx.kernel.features, ctx.kernel.geometry.SUBSECTION_SIZE
+        if not f.subsection_hotplug or f.region_align_attribute:
+            return
+        for region in ctx.description.regions:
+            own = {n.range.end: n for n in ctx.description.namespaces if n.region == region.dev and n.range is not None}
+            if region.range is None or region.labels is not True:
+                continue
+            free, _ = free_extents(region.range, (n.range for n in own.values() if n.range is not None), None)
+            for gap in free:
+                before = own.get(gap.start)
+                if before is not None and gap.start % unit and gap.size > unit:
+                    yield from _off(ctx, region, before, gap)
+
+
+def _off(ctx: Context, region: RegionFact, before: NamespaceFact, gap: Range) -> Iterator[Finding]:
+    g = ctx.kernel.geometry
+    taken = Range(gap.start, min(gap.end, gap.start + _TRIED))
+    array = f"{2 * MIB // g.PAGE_SIZE // 2}:{2 * MIB // g.PAGE_SIZE // 2}"
+    answer = ctx.machine.apply(Operation("memremap_pages", (taken,), options=(("altmap", array),)))
+    verdict = answer_verdict(answer)
+    ctx.machine.undo()
+    if not verdict.refused:
+        return
+    part = Range(gap.start, align_up(gap.start, g.SUBSECTION_SIZE))
+    remedies = [
+        Remedy(
+            "Boot kernel 5.7 or later, which gives out space on multiples of the region's align.",
+            ("sparsemem", "doctor", "--kernel", "6.1"),
+        ),
+        BACK_UP,
+    ]
+    unit = ndctl_unit(ctx, region)
+    if unit is not None and before.range is not None and before.mode in ("fsdax", "devdax"):
+        size = align_up(before.range.size, unit)
+        if (before.range.start + size) % g.SUBSECTION_SIZE == 0 and size - before.range.size <= gap.size:
+            why = f"Or make {before.dev} anew, so large that it ends on a sub-section; and so with the next ones."
+            remedies.append(remake(why, before.dev, before.mode, size))
+    yield finding(
+        "free-space-off-sub-section",
+        "warning",
+        f"The free space of {region.dev} begins at {gap.start:#x}, inside a sub-section of 2 MiB, where {before.dev} ends: the next "
+        f"namespace begins there and is refused (-{verdict.errno}).",
+        verdict.rule,
+        kernels="5.3 to 5.6",
+        ranges=(part,),
+        devices=(before.dev, region.dev),
+        errno=verdict.errno,
+        kernel_says=verdict.log,
+        capacity=part.size,
+        remedies=tuple(remedies),
+    )

@@ -127,7 +127,7 @@ TOPICS: tuple[Topic, ...] = (
         id="namespace-misaligned",
         title="a namespace that is not aligned to what can be mapped",
         finding=True,
-        names=("namespace misaligned", "misaligned namespace"),
+        names=("namespace misaligned", "misaligned namespace", "free-space-off-sub-section"),
         text=(
             "The namespace does not start or end on a multiple of 2 MiB (ppc64 hash: 16 MiB), or not on the region's"
             " align. From 5.7 the kernel refuses to map it (EOPNOTSUPP, or EINVAL when it is made). Older kernels made"
