@@ -25,10 +25,13 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-def half_made(argv: tuple[str, ...], name: str, runner: Runner) -> bool:
-    """Do what ``ndctl create-namespace`` has done before namespace ``name`` has a mode; False for another command."""
-    if argv[:2] != ("ndctl", "create-namespace") or "-s" not in argv:
+def half_made(argv: tuple[str, ...], runner: Runner) -> bool:
+    """Do what ``ndctl create-namespace`` has done before its namespace, the region's seed, has a mode; False for another command."""
+    if argv[:2] != ("ndctl", "create-namespace") or "-s" not in argv or "-r" not in argv:
         return False
+    code, said = runner.run(("sh", "-c", f"cat /sys/bus/nd/devices/{argv[argv.index('-r') + 1]}/namespace_seed"))
+    assert code == 0, said
+    name = said.strip()
     for key, value in (("uuid", _UUID), ("size", str(parse_size(argv[argv.index("-s") + 1])))):
         code, said = runner.run(("sh", "-c", f"echo {value} > /sys/bus/nd/devices/{name}/{key}"))
         assert code == 0, said
@@ -63,12 +66,11 @@ class Killer:
         self.name = runner.name
         self.step = step
         self.point = point
-        self.making = ""
 
     def run(self, argv: tuple[str, ...]) -> tuple[int, str]:
         here = self.step is not None and self.journal_step == self.step
         if here and self.point == "half":
-            if half_made(argv, self.making, self.inner):
+            if half_made(argv, self.inner):
                 raise Killed
             here = False
         answer = self.inner.run(argv)
@@ -98,8 +100,6 @@ def go(
     def follow(event: str, **fields: Any) -> None:
         if event in ("begin", "back"):
             killer.journal_step = fields["step"]
-            expect = journal.steps[fields["step"] - 1].expect
-            killer.making = expect[0].dev if expect else ""
         write(event, **fields)
 
     journal.write = follow  # type: ignore[method-assign]
