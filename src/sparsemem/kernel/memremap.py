@@ -206,9 +206,10 @@ def _pagemap_range(state: State, pgmap: DevPagemap, index: int) -> None:
 
 def _log_init(state: State, pgmap: DevPagemap, pages: int) -> None:
     """memmap_init_zone_device() on how long it took: the device's name at first, then the function's."""
-    message = state.kernel.features.zone_device_init_message
-    who = "memmap_init_zone_device" if "%s initialised %lu" in message else pgmap.owner.rpartition(" ")[2]
-    state.log("info", message.replace("%lu", "%d").replace("%u", "%d") % (who, pages, 0))
+    if state.kernel.features.zone_device_init_message.startswith("%s initialised,"):
+        state.log("info", f"{pgmap.owner.rpartition(' ')[2]} initialised, {pages} pages in 0ms")
+    else:
+        state.log("info", f"memmap_init_zone_device initialised {pages} pages in 0ms")
 
 
 def _pageunmap_range(state: State, pgmap: DevPagemap, index: int) -> None:
