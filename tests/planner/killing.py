@@ -26,12 +26,17 @@ class Killed(BaseException):
 
 
 def half_made(argv: tuple[str, ...], runner: Runner) -> bool:
-    """Do what ``ndctl create-namespace`` has done before its namespace, the region's seed, has a mode; False for another command."""
+    """Do what ``ndctl create-namespace`` has done before its namespace has a mode; False for another command. It takes the region's
+    first namespace where that is idle, else the seed."""
     if argv[:2] != ("ndctl", "create-namespace") or "-s" not in argv or "-r" not in argv:
         return False
-    code, said = runner.run(("sh", "-c", f"cat /sys/bus/nd/devices/{argv[argv.index('-r') + 1]}/namespace_seed"))
-    assert code == 0, said
-    name = said.strip()
+    region = argv[argv.index("-r") + 1]
+    name = f"namespace{region.removeprefix('region')}.0"
+    code, said = runner.run(("sh", "-c", f"cat /sys/bus/nd/devices/{name}/size"))
+    if code or said.strip() != "0":
+        code, said = runner.run(("sh", "-c", f"cat /sys/bus/nd/devices/{region}/namespace_seed"))
+        assert code == 0, said
+        name = said.strip()
     for key, value in (("uuid", _UUID), ("size", str(parse_size(argv[argv.index("-s") + 1])))):
         code, said = runner.run(("sh", "-c", f"echo {value} > /sys/bus/nd/devices/{name}/{key}"))
         assert code == 0, said
