@@ -206,10 +206,9 @@ def _pagemap_range(state: State, pgmap: DevPagemap, index: int) -> None:
 
 def _log_init(state: State, pgmap: DevPagemap, pages: int) -> None:
     """memmap_init_zone_device() on how long it took: the device's name at first, then the function's."""
-    if state.kernel.features.zone_device_init_message.startswith("%s initialised,"):
-        state.log("info", f"{pgmap.owner.rpartition(' ')[2]} initialised, {pages} pages in 0ms")
-    else:
-        state.log("info", f"memmap_init_zone_device initialised {pages} pages in 0ms")
+    message = state.kernel.features.zone_device_init_message
+    who = pgmap.owner.rpartition(" ")[2] if message.startswith("%s initialised,") else "memmap_init_zone_device"
+    state.log("info", message % (who, pages, 0))
 
 
 def _pageunmap_range(state: State, pgmap: DevPagemap, index: int) -> None:
