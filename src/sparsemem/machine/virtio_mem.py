@@ -18,7 +18,6 @@ __all__ = ["VirtioMemDevice", "VirtioMemSpec", "plug_virtio_mem"]
 _MIN_BLOCK_SIZE = MIB
 _DEFAULT_BLOCK_SIZE = 2 * MIB  # the size of a transparent huge page of an x86-64 host
 _USABLE_EXTENT = 256 * MIB
-_U64 = 1 << 64
 
 
 class VirtioMemSpec(NamedTuple):

@@ -43,7 +43,6 @@ _HEADS = {
 }
 _SIGNS = {"added": ("+", "good"), "removed": ("-", "error"), "changed": ("~", "warning"), "renamed": ("~", "warning")}
 _SIZES = ("size", "free", "align", "usable", "sector_size", "capacity", "bytes")
-_LONG = ("uuid", "what", "devices", "where", "lost", "errno")
 
 
 def _value(key: str, value: Value) -> str:
