@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sparsemem.machine.description import MachineDescription, Note
     from sparsemem.machine.machine import Answer
 
-__all__ = ["CHECKS", "diagnose", "diagnose_machine"]
+__all__ = ["CHECKS", "diagnose", "diagnose_machine", "examine"]
 
 _FEW = 8
 """So many findings of one kind are told one by one."""
@@ -88,15 +88,20 @@ def _examine(ctx: Context, notes: tuple[Note, ...]) -> Diagnosis:
     )
 
 
-def diagnose(description: MachineDescription, version: str | None = None) -> Diagnosis:
-    """Examine a machine, for its own kernel or for ``version``.
+def examine(description: MachineDescription, version: str | None = None) -> tuple[Context, Diagnosis]:
+    """A machine on the model, for its own kernel or for ``version``, and what the checks say of it.
 
     Raises UsageError for an unknown version, InputError when the description does not tell where memory is.
     """
     built = build(description, version)
     own = version is None and description.kernel_release is not None
     ctx = make_context(built.machine, description, own, built.mappings)
-    return _examine(ctx, (*description.notes, *built.notes))
+    return ctx, _examine(ctx, (*description.notes, *built.notes))
+
+
+def diagnose(description: MachineDescription, version: str | None = None) -> Diagnosis:
+    """What the checks say of a machine. Raises as ``examine`` does."""
+    return examine(description, version)[1]
 
 
 def diagnose_machine(machine: Machine) -> Diagnosis:

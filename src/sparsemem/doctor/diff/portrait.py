@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.doctor.context import make_context
-from sparsemem.doctor.engine import diagnose, diagnose_machine
-from sparsemem.machine.build import build
+from sparsemem.doctor.engine import diagnose_machine, examine
 from sparsemem.ranges import Range
 
 if TYPE_CHECKING:
@@ -131,10 +130,7 @@ def _portrait(ctx: Context, diagnosis: Diagnosis, description: MachineDescriptio
 
 def portrait_of(description: MachineDescription, version: str | None = None) -> Portrait:
     """A captured machine, on its own kernel or on ``version``. Raises UsageError, InputError."""
-    built = build(description, version)
-    own = version is None and description.kernel_release is not None
-    ctx = make_context(built.machine, description, own, built.mappings)
-    return _portrait(ctx, diagnose(description, version), description)
+    return _portrait(*examine(description, version), description)
 
 
 def portrait_of_machine(machine: Machine) -> Portrait:

@@ -14,10 +14,9 @@ from sparsemem.doctor.dmesg.owners import Owner, Owners
 from sparsemem.doctor.dmesg.scan import Event, Log, scan
 from sparsemem.doctor.dmesg.text import log_to_json, render_log
 from sparsemem.doctor.dmesg.tie import Contradiction, Tied, Ties, tie
-from sparsemem.doctor.engine import diagnose, diagnose_machine
+from sparsemem.doctor.engine import diagnose_machine, examine
 from sparsemem.errors import UsageError
 from sparsemem.explain.numbers import Frame
-from sparsemem.machine.build import build
 from sparsemem.machine.description import Note
 from sparsemem.readers.bootlog import parse_boot_log
 from sparsemem.readers.combine import describe
@@ -153,10 +152,7 @@ def explain_log(
     if machine is None:
         alone = Note(name, "", "it tells no memory map: its lines are tied to no machine (give MACHINE or --sysroot)")
         return _without_machine(log, boot, name, (*notes, alone))
-    built = build(machine, version)
-    evidence = version is None and machine.kernel_release is not None
-    ctx = make_context(built.machine, machine, evidence, built.mappings)
-    diagnosis = diagnose(machine, version)
+    ctx, diagnosis = examine(machine, version)
     kept = tuple(note for note in diagnosis.notes if "boots; the last" not in note.what)
     return _explain(log, boot, name, ctx, diagnosis, (*notes, *kept), own_machine=own)
 

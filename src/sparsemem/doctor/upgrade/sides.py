@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.context import make_context
-from sparsemem.doctor.engine import diagnose, diagnose_machine
+from sparsemem.doctor.engine import diagnose_machine, examine
 from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.verdict import judge
 from sparsemem.errors import UsageError
@@ -94,8 +94,7 @@ def _side(ctx: Context, diagnosis: Diagnosis) -> Side:
 
 def side_of(description: MachineDescription, version: str) -> Side:
     """That machine under that kernel. Raises UsageError for an unknown version, InputError where memory is not described."""
-    built = build(description, version)
-    return _side(make_context(built.machine, description, False, built.mappings), diagnose(description, version))
+    return _side(*examine(description, version))
 
 
 def side_of_machine(machine: Machine) -> Side:
