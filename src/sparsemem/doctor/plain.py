@@ -1,4 +1,4 @@
-"""What the three views of changes share: ranges as JSON, and text that wraps where the words allow it."""
+"""What all that the doctor prints shares: ranges as JSON, and text that wraps where the words allow it."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def ranges_text(ranges: tuple[Range, ...]) -> str:
     return f"{shown}{f' and {more} more' if more > 0 else ''} ({format_size(sum(r.size for r in ranges))})"
 
 
-def names_text(names: tuple[str, ...]) -> str:
-    """The first few names."""
-    more = len(names) - _FEW
-    return ", ".join(names[:_FEW]) + (f" and {more} more" if more > 0 else "")
+def names_text(names: tuple[str, ...], most: int = _FEW) -> str:
+    """The first ``most`` names."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def note_lines(notes: Iterable[Note], width: int) -> list[str]:

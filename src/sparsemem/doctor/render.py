@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparsemem.doctor.balance_text import render_balances
-from sparsemem.ranges import format_range
+from sparsemem.doctor.plain import LABEL, count, labelled, names_text, note_lines, ranges_text, wrap
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -18,24 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["paint", "render_text"]
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "notice": "1;36", "good": "1;32", "dim": "2"}
-_KEEP: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-_MAX_RANGES = 4
 _MAX_NAMES = 6
 _MAX_NOTES = 8
-_LABEL = 12
 
 
 def paint(text: str, style: str, color: bool) -> str:
     """The text in a colour of ours, or as it is."""
     return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if color else text
-
-
-def _wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, **_KEEP) or [first.rstrip()]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _headline(diagnosis: Diagnosis, color: bool) -> str:
@@ -44,7 +32,7 @@ def _headline(diagnosis: Diagnosis, color: bool) -> str:
         verdict = paint("nothing wrong found", "good", color)
     else:
         numbers = [(severity, diagnosis.count(severity)) for severity in ("error", "warning", "notice")]
-        verdict = ", ".join(paint(_count(number, severity), severity, color) for severity, number in numbers if number)
+        verdict = ", ".join(paint(count(number, severity), severity, color) for severity, number in numbers if number)
     return f"{diagnosis.source}, {'' if diagnosis.own_kernel else 'judged for '}{kernel}: {verdict}"
 
 
@@ -57,7 +45,7 @@ def _numbers(diagnosis: Diagnosis) -> str:
         parts.append(f"{format_size(s.device)} device memory ({format_size(s.mapped)} mapped)")
     if s.stranded:
         parts.append(f"{format_size(s.stranded)} stranded")
-    blocks = f"{_count(s.blocks, 'memory block')} of {format_size(s.block_size)}"
+    blocks = f"{count(s.blocks, 'memory block')} of {format_size(s.block_size)}"
     if s.block_size > s.section_size and s.block_size_why:
         blocks += f" ({s.block_size_why})"
     parts.append(blocks + (f", {s.stuck_blocks} of them can never go offline" if s.stuck_blocks else ""))
@@ -72,49 +60,33 @@ def _skipped(diagnosis: Diagnosis) -> str:
     return "; ".join(f"{', '.join(names)}: skipped, because {reason}" for reason, names in by_reason.items())
 
 
-def _ranges(finding: Finding) -> str:
-    shown = ", ".join(format_range(r) for r in finding.ranges[:_MAX_RANGES])
-    more = len(finding.ranges) - _MAX_RANGES
-    size = sum(r.size for r in finding.ranges)
-    return shown + (f" and {more} more" if more > 0 else "") + f" ({format_size(size)})"
-
-
-def _names(finding: Finding) -> str:
-    more = len(finding.devices) - _MAX_NAMES
-    return ", ".join(finding.devices[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _labelled(label: str, text: str, width: int) -> Iterator[str]:
-    yield from _wrap(text, width, f"  {label}".ljust(_LABEL), " " * _LABEL)
-
-
 def _finding(finding: Finding, width: int, color: bool) -> Iterator[str]:
-    head = _wrap(f"{finding.severity}: {finding.what}", width, "", "  ")
+    head = wrap(f"{finding.severity}: {finding.what}", width, "", "  ")
     yield head[0].replace(finding.severity, paint(finding.severity, finding.severity, color), 1)
     yield from head[1:]
     if finding.ranges:
-        yield from _labelled("where", _ranges(finding), width)
+        yield from labelled("where", ranges_text(finding.ranges), width)
     if finding.devices:
-        yield from _labelled("device", _names(finding), width)
+        yield from labelled("device", names_text(finding.devices, _MAX_NAMES), width)
     if finding.capacity is not None:
         size = finding.capacity
         if finding.lost or size != sum(r.size for r in finding.ranges):
-            yield from _labelled("capacity", f"{format_size(size)} {'lost' if finding.lost else 'concerned'}", width)
+            yield from labelled("capacity", f"{format_size(size)} {'lost' if finding.lost else 'concerned'}", width)
     rule = f"{finding.rule}, {finding.kernels}" if finding.rule else finding.kernels
-    yield from _labelled("why", f"{finding.why} [{rule}]" if finding.why else rule, width)
+    yield from labelled("why", f"{finding.why} [{rule}]" if finding.why else rule, width)
     for index, line in enumerate(finding.kernel_says):
         # never wrapped: such a line is searched for
-        yield ("  kernel" if index == 0 else "").ljust(_LABEL) + line
+        yield ("  kernel" if index == 0 else "").ljust(LABEL) + line
     for index, remedy in enumerate(finding.remedies):
-        yield from _labelled("do" if index == 0 else "", remedy.why, width)
+        yield from labelled("do" if index == 0 else "", remedy.why, width)
         first = remedy.steps[0] if remedy.steps else None
         words = remedy.steps if first == remedy.argv or not remedy.argv else (remedy.argv,)
         commands = [shlex.join(each) for each in words if each]
         # never wrapped: they are pasted
-        yield from (" " * _LABEL + "$ " + command for command in commands)
+        yield from (" " * LABEL + "$ " + command for command in commands)
     topic = _explained(finding)
     if topic:
-        yield from _labelled("more", f"sparsemem explain {topic}", width)
+        yield from labelled("more", f"sparsemem explain {topic}", width)
 
 
 def _explained(finding: Finding) -> str | None:
@@ -128,21 +100,19 @@ def render_text(diagnosis: Diagnosis, width: int = 80, color: bool = False) -> s
     """The answer as text of at most ``width`` columns where the words allow it. A clean machine gets three lines at most, long
     names aside."""
     width = max(width, 40)
-    lines = _wrap(_headline(diagnosis, False), width)
+    lines = wrap(_headline(diagnosis, False), width)
     if color:
         plain, painted = _headline(diagnosis, False), _headline(diagnosis, True)
         lines = [painted] if len(plain) <= width else lines
-    lines += _wrap(_numbers(diagnosis), width)
+    lines += wrap(_numbers(diagnosis), width)
     for finding in diagnosis.findings:
         lines += ["", *_finding(finding, width, color)]
     lines += render_balances(diagnosis.balances, width)
     closing: list[str] = []
     if diagnosis.skipped:
-        closing += _wrap(f"Not judged: {_skipped(diagnosis)}.", width, "", "  ")
+        closing += wrap(f"Not judged: {_skipped(diagnosis)}.", width, "", "  ")
     if diagnosis.findings or not diagnosis.own_kernel or diagnosis.skipped:
-        for note in diagnosis.notes[:_MAX_NOTES]:
-            place = f"{note.source}: {note.where}: " if note.where else f"{note.source}: "
-            closing += _wrap(f"Note: {place}{note.what}", width, "", "  ")
+        closing += note_lines(diagnosis.notes[:_MAX_NOTES], width)
         if len(diagnosis.notes) > _MAX_NOTES:
             closing.append(f"Note: {len(diagnosis.notes) - _MAX_NOTES} more notes; --json has them all")
     if closing and diagnosis.findings:

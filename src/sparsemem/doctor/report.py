@@ -24,16 +24,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from sparsemem.doctor.plain import notes_to_json, range_to_json
+
 if TYPE_CHECKING:
     from sparsemem.doctor.balance import Balance
     from sparsemem.doctor.finding import Diagnosis, Finding
-    from sparsemem.ranges import Range
 
 __all__ = ["to_json"]
-
-
-def _range(r: Range) -> dict[str, Any]:
-    return {"start": f"{r.start:#x}", "end": f"{r.end - 1:#x}", "size": r.size}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -45,7 +42,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "kernels": finding.kernels,
         "errno": finding.errno,
-        "ranges": [_range(r) for r in finding.ranges],
+        "ranges": [range_to_json(r) for r in finding.ranges],
         "devices": list(finding.devices),
         "kernel_says": list(finding.kernel_says),
         "capacity": finding.capacity,
@@ -63,7 +60,7 @@ def _balance(balance: Balance) -> dict[str, Any]:
     return {
         "name": balance.name,
         "kind": balance.kind,
-        "range": _range(balance.range) if balance.range is not None else None,
+        "range": range_to_json(balance.range) if balance.range is not None else None,
         "raw": balance.raw,
         "shares": dict(balance.shares),
         "lost": balance.lost,
@@ -87,7 +84,7 @@ def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "checks": [asdict(check) for check in diagnosis.checks],
         "read": list(diagnosis.read),
         "missing": list(diagnosis.missing),
-        "notes": [{"source": note.source, "where": note.where, "what": note.what} for note in diagnosis.notes],
+        "notes": notes_to_json(diagnosis.notes),
         "summary": asdict(diagnosis.summary),
         "balances": [_balance(balance) for balance in diagnosis.balances],
     }
