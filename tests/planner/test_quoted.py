@@ -105,7 +105,7 @@ def test_c28_256m_of_memory_on_2g_blocks() -> None:
 def test_c15_the_next_namespace_behind_crooked_ones() -> None:
     """0843d8bf-c9e4-37c9-d9c2-ba4407daae21@linux.ibm.com: after 24e0004000-3160007fff, ``-s 36g`` lands at 3162000000 with 35.44 GiB."""
     from sparsemem.planner.predict import Rules
-    from sparsemem.planner.solve import Problem, Want
+    from sparsemem.planner.problem import Problem, Want
     from sparsemem.planner.spaces import find_spaces
 
     board = machine("5.10", 0xD560000000 - 0x1860000000, start=0x1860000000, ways=6)

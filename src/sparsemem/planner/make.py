@@ -10,15 +10,17 @@ from sparsemem.planner.measure import balance
 from sparsemem.planner.nearest import impossible_item, impossible_room
 from sparsemem.planner.plan import Impossible, Plan
 from sparsemem.planner.predict import Rules
+from sparsemem.planner.problem import Problem
 from sparsemem.planner.prove import CommandRefusedError, PredictionError, Prover
-from sparsemem.planner.solve import Problem, solve
+from sparsemem.planner.solve import solve
 from sparsemem.planner.spaces import find_spaces, with_labels
 from sparsemem.planner.wants import make_wants
 
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
     from sparsemem.planner.plan import Balance
-    from sparsemem.planner.solve import Solution, Want
+    from sparsemem.planner.problem import Want
+    from sparsemem.planner.solve import Solution
     from sparsemem.planner.spaces import Space
     from sparsemem.planner.wants import Forbidden
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sparsemem.planner.intent import Amount, size_word
 from sparsemem.planner.plan import Impossible
 from sparsemem.planner.predict import Refused
+from sparsemem.planner.problem import Problem
 from sparsemem.planner.prove import Prover
-from sparsemem.planner.solve import Problem, solve
+from sparsemem.planner.solve import solve
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sparsemem.machine.machine import Machine
     from sparsemem.planner.intent import Intent, Item
-    from sparsemem.planner.solve import Want
+    from sparsemem.planner.problem import Want
     from sparsemem.planner.wants import Forbidden
 
 __all__ = ["impossible_item", "impossible_room"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
     from sparsemem.planner.intent import Item
     from sparsemem.planner.predict import Outcome, Rules
-    from sparsemem.planner.solve import Placement
+    from sparsemem.planner.problem import Placement
     from sparsemem.planner.spaces import Space
     from sparsemem.play.player import StepResult
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sparsemem.errors import InputError
 from sparsemem.kernel.nvdimm.btt_devs import LBASIZES
 from sparsemem.planner.intent import Amount, size_word
-from sparsemem.planner.solve import Want
+from sparsemem.planner.problem import Want
 from sparsemem.spec.rules import RULES
 from sparsemem.tools.daxctl_features import daxctl_features
 from sparsemem.tools.libdaxctl import stumbles_over_memory_failure
