@@ -7,15 +7,25 @@ import platform
 import sys
 import time
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 from bench import layouts, ops, pfn
 from bench.measure import Table, WrongAnswerError
 from bench.peers import compiler
 
-PARTS = ("pfn", "ops", "explore", "engine", "namespaces", "plan", "doctor")
 ASKED = ("lab",)
 """Parts that run when they are named, or without ``--quick`` where nothing would have to be fetched for them."""
+_MODULES = {
+    "explore": "Exploration: every order of add and remove",
+    "engine": "The engine and the verbs",
+    "namespaces": "Namespaces through the tools",
+    "plan": "Plans",
+    "doctor": "The doctor",
+    "lab": "The lab",
+}
+"""The parts that are a module with a ``run(table, quick=)``, imported only when they are wanted, and their headings."""
+PARTS = ("pfn", "ops", *(name for name in _MODULES if name not in ASKED))
 
 
 def main() -> int:
@@ -51,36 +61,10 @@ def main() -> int:
                 ops.queries(table, layout, 5_000 if quick else 50_000, 9)
                 ops.lists(table, layout, 3 if quick else 15)
             ops.memory(table, quick=quick)
-        if "explore" in parts:
-            from bench import explore
-
-            table.heading("Exploration: every order of add and remove")
-            explore.run(table, quick=quick)
-        if "engine" in parts:
-            from bench import engine
-
-            table.heading("The engine and the verbs")
-            engine.run(table, quick=quick)
-        if "namespaces" in parts:
-            from bench import namespaces
-
-            table.heading("Namespaces through the tools")
-            namespaces.run(table, quick=quick)
-        if "plan" in parts:
-            from bench import plan
-
-            table.heading("Plans")
-            plan.run(table, quick=quick)
-        if "doctor" in parts:
-            from bench import doctor
-
-            table.heading("The doctor")
-            doctor.run(table, quick=quick)
-        if "lab" in parts:
-            from bench import lab
-
-            table.heading("The lab")
-            lab.run(table, quick=quick)
+        for name, heading in _MODULES.items():
+            if name in parts:
+                table.heading(heading)
+                import_module(f"bench.{name}").run(table, quick=quick)
     except WrongAnswerError as error:
         print(f"WRONG ANSWER: {error}", file=sys.stderr)
         return 1
