@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.finding import Finding
+    from sparsemem.doctor.verdict import Verdict
     from sparsemem.machine.description import NamespaceFact, RegionFact
 
 __all__ = ["FreeInSection", "FreeOffSubSection", "LabelLess"]
@@ -128,20 +129,26 @@ class FreeInSection(Check):
             remedies.append(
                 remake(f"Or make {before.dev} anew, so large that it ends on a section.", before.dev, before.mode, size)
             )
-        yield finding(
+        yield _not_given(
             "free-space-in-taken-section",
-            "warning",
             f"The free space of {region.dev} begins at {gap.start:#x}, in the section where {before.dev} ends: the next namespace there is "
             f'refused (-{verdict.errno}; ndctl says "No such device or address"), and what is half made then blocks the ones after it.',
-            verdict.rule,
-            kernels="up to 5.2",
-            ranges=(part,),
-            devices=(before.dev, region.dev),
-            errno=verdict.errno,
-            kernel_says=verdict.log,
-            capacity=part.size,
-            remedies=tuple(remedies),
+            verdict,
+            "up to 5.2",
+            part,
+            (before.dev, region.dev),
+            remedies,
         )
+
+
+def _not_given(
+    topic: str, what: str, verdict: Verdict, kernels: str, part: Range, devices: tuple[str, ...], remedies: list[Remedy]
+) -> Finding:
+    """Free space whose first part nobody can have, as the kernel said when it was tried."""
+    return finding(
+        topic, "warning", what, verdict.rule, kernels=kernels, ranges=(part,), devices=devices, errno=verdict.errno,
+        kernel_says=verdict.log, capacity=part.size, remedies=tuple(remedies),
+    )  # fmt: skip
 
 
 class FreeOffSubSection(Check):
@@ -195,17 +202,13 @@ def _off(ctx: Context, region: RegionFact, before: NamespaceFact, gap: Range) ->
         if (before.range.start + size) % g.SUBSECTION_SIZE == 0 and size - before.range.size <= gap.size:
             why = f"Or make {before.dev} anew, so large that it ends on a sub-section; and so with the next ones."
             remedies.append(remake(why, before.dev, before.mode, size))
-    yield finding(
+    yield _not_given(
         "free-space-off-sub-section",
-        "warning",
         f"The free space of {region.dev} begins at {gap.start:#x}, inside a sub-section of 2 MiB, where {before.dev} ends: the next "
         f"namespace begins there and is refused (-{verdict.errno}).",
-        verdict.rule,
-        kernels="5.3 to 5.6",
-        ranges=(part,),
-        devices=(before.dev, region.dev),
-        errno=verdict.errno,
-        kernel_says=verdict.log,
-        capacity=part.size,
-        remedies=tuple(remedies),
+        verdict,
+        "5.3 to 5.6",
+        part,
+        (before.dev, region.dev),
+        remedies,
     )
