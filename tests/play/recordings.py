@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sparsemem.lab.luck import same_but_for_order
+from sparsemem.lab.luck import probed_by, same_but_for_order
 from sparsemem.lab.masks import Uuids, clean_log, masked_log, masked_text, without_hardware
 from sparsemem.play import parse_scenario, play, to_json
 
@@ -74,7 +74,7 @@ def _after_start(steps: list[dict[str, Any]], count: int) -> list[dict[str, Any]
 def _compared(model: list[dict[str, Any]], real: list[dict[str, Any]], skip: tuple[str, ...]) -> list[Difference]:
     found = []
     for ours, theirs in zip(_steps(model), _steps(real), strict=True):
-        if same_but_for_order(ours["command"], theirs["log"], ours["log"]):
+        if same_but_for_order(probed_by(ours["command"]), theirs["log"], ours["log"]):
             theirs["log"] = ours["log"]
         found += [
             Difference(ours["command"], what, ours[what], theirs[what])

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.kernel.refusal import errno_name
-from sparsemem.lab.luck import same_but_for_numbers, same_but_for_order
+from sparsemem.lab.luck import NOTHING, Probed, probed_by, same_but_for_numbers, same_but_for_order
 from sparsemem.lab.masks import Uuids, masked_log, masked_text
 from sparsemem.lab.observe import Observation
 
@@ -48,9 +48,9 @@ def errno_of(text: str) -> str | None:
 
 
 def compare_answers(
-    step: int, guest: GuestAnswer, model: StepResult, uuids: tuple[Uuids, Uuids]
+    step: int, guest: GuestAnswer, model: StepResult, uuids: tuple[Uuids, Uuids], boot: Probed = NOTHING
 ) -> Iterator[Difference]:
-    """Exit code, words and kernel log of one step."""
+    """Exit code, words and kernel log of one step. ``boot``: the regions that the boot probed."""
 
     def differ(what: str, kernel: str, ours: str) -> Iterator[Difference]:
         if kernel != ours:
@@ -68,18 +68,18 @@ def compare_answers(
         uuids[side].mask("\n".join(masked_log(lines))) for side, lines in ((0, guest.log), (1, model.log_lines))
     )
     for each in differ("log", kernel_log, our_log):
-        luck = same_but_for_order(model.command, kernel_log.split("\n"), our_log.split("\n"))
+        luck = same_but_for_order(boot | probed_by(model.command), kernel_log.split("\n"), our_log.split("\n"))
         yield each._replace(excuse=_PARALLEL) if luck else each
 
 
 def compare_observations(
-    step: int, command: str, guest: Observation, model: Observation, uuids: tuple[Uuids, Uuids]
+    step: int, command: str, guest: Observation, model: Observation, uuids: tuple[Uuids, Uuids], boot: Probed = NOTHING
 ) -> Iterator[Difference]:
-    """What both sides show after a step: only the lines that differ are kept."""
+    """What both sides show after a step: only the lines that differ are kept. ``boot``: the regions that the boot probed."""
     numbered = [
         [uuids[side].mask(seen.ndctl), uuids[side].mask(seen.daxctl)] for side, seen in ((0, guest), (1, model))
     ]
-    luck = numbered[0] != numbered[1] and same_but_for_numbers(command, *numbered)
+    luck = numbered[0] != numbered[1] and same_but_for_numbers(boot | probed_by(command), *numbered)
     for name in Observation._fields:
         ours, theirs = _lines(getattr(model, name), uuids[1]), _lines(getattr(guest, name), uuids[0])
         if getattr(guest, name) is None or ours == theirs:
