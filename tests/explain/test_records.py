@@ -34,7 +34,7 @@ FINDINGS = [
     "subsection-misaligned",
     "info-block-altmap-in-ram",
 ]
-FILES = re.compile(r"(?:arch|mm|kernel|drivers|block)/[\w./-]+\.c\Z")
+FILES = re.compile(r"(?:arch|mm|kernel|drivers|block|fs)/[\w./-]+\.c\Z")
 SAMPLES = {"hex": "0x1234000", "decimal": "42", "text": "word", "resource": "[mem 0x100000000-0x1ffffffff flags 0x200]"}
 
 

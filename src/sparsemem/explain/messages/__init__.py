@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sparsemem.explain.messages import (
     arch,
+    btt,
     cxl,
     dax,
+    filesystem,
     info_block,
     kmem,
     memory_block,
@@ -17,6 +19,7 @@ from sparsemem.explain.messages import (
     resource,
     sparse,
     tools,
+    virtio_mem,
 )
 
 __all__ = ["MESSAGES"]
@@ -36,5 +39,8 @@ MESSAGES = (
     *tools.MESSAGES,
     *arch.MESSAGES,
     *cxl.MESSAGES,
+    *btt.MESSAGES,
+    *filesystem.MESSAGES,
+    *virtio_mem.MESSAGES,
 )
 """All records; the order decides between two that fit a line equally well."""

@@ -100,4 +100,38 @@ MESSAGES: tuple[Message, ...] = (
         ),
         steps=(Step("In QEMU: give the device a serial number.", ("qemu-system-x86_64", "-device", "cxl-type3,sn=1,<...>")), _LIST),
     ),
+    Message(
+        id="cxl-endpoint-failed",
+        title="a CXL device's endpoint port does not come up",
+        file=_HDM,
+        function="devm_cxl_enumerate_decoders",
+        errno="ENXIO",
+        rule="cxl-decoder-stuck",
+        wordings=(
+            Wording("Failed to initialize decoder%d.%d", "6.0", fields=("port", "number")),
+            Wording("Couldn't enumerate decoders (%d)", "5.18", fields=("code",)),
+            Wording("endpoint%d failed probe", "5.18", fields=("port",)),
+        ),
+        what=(
+            "One of the device's decoders could not be taken over as its registers have it (the line before says why), and so the port, "
+            "and with it the memory device, stays disabled: cxl list shows it with -i only. Nothing of its memory can be reached."
+        ),
+        steps=(_LIST, DMESG),
+        see=("cxl-committed-without-size",),
+    ),
+    Message(
+        id="cxl-gpf",
+        title="a CXL device that can not count its dirty shutdowns",
+        file=_PMEM,
+        function="cxl_nvdimm_arm_dirty_shutdown_tracking",
+        wordings=(
+            Wording("GPF: could not set dirty shutdown state", "6.15"),
+            Wording("GPF: could not retrieve dirty count", "6.15"),
+        ),
+        hint="cxl_nvdimm",
+        what=(
+            "The device does not know the command with which the kernel arms its dirty shutdown state, as QEMU's does not. It works; after "
+            "a loss of power nothing tells whether its last writes came through."
+        ),
+    ),
 )  # fmt: skip

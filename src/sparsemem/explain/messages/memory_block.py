@@ -1,18 +1,13 @@
-"""Messages of drivers/base/memory.c and of whoever chooses the memory block size; ACPI's memory device; virtio-mem."""
+"""Messages of drivers/base/memory.c and of whoever chooses the memory block size; and ACPI's memory device."""
 
 from __future__ import annotations
 
-from sparsemem.explain.messages._steps import BLOCK_SIZE, DMESG, IOMEM
-from sparsemem.explain.records import Message, Step, Wording
+from sparsemem.explain.messages._steps import BLOCK_SIZE, DMESG
+from sparsemem.explain.records import Message, Wording
 
 __all__ = ["MESSAGES"]
 
 _ACPI = "drivers/acpi/acpi_memhotplug.c"
-_VIRTIO = "drivers/virtio/virtio_mem.c"
-_UNUSABLE = Step(
-    "Place the device's memory region at a multiple of the memory block size and let its size be one "
-    "(QEMU: memaddr=, the size of the backend)."
-)
 
 MESSAGES: tuple[Message, ...] = (
     Message(
@@ -92,62 +87,5 @@ MESSAGES: tuple[Message, ...] = (
         wordings=(Wording("device is empty", "5.11", note="first release not verified; read in 6.1"),),
         hint="PNP0C80",
         what="The firmware announced a memory device whose ranges are all empty or not memory.",
-    ),
-    Message(
-        id="virtio-mem-misaligned",
-        title="part of a virtio-mem device can not be used",
-        file=_VIRTIO,
-        function="virtio_mem_init",
-        rule="block-alignment",
-        wordings=(
-            Wording("The alignment of the physical start address can make some memory unusable."),
-            Wording("The alignment of the physical end address can make some memory unusable."),
-        ),
-        what=(
-            "The device's memory does not start or end at a memory block; what lies outside whole blocks is never "
-            "added."
-        ),
-        steps=(BLOCK_SIZE, _UNUSABLE),
-        see=("kmem-stranded",),
-    ),
-    Message(
-        id="virtio-mem-unaddressable",
-        title="part of a virtio-mem device is above the address limit",
-        file=_VIRTIO,
-        function="virtio_mem_init",
-        rule="addressable-range",
-        wordings=(
-            Wording("Some device memory is not addressable/pluggable. This can make some memory unusable.", "5.12"),
-            Wording("Some memory is not addressable. This can make some memory unusable.", "5.8", "5.11"),
-        ),
-        what="The device reaches above the highest address that this kernel can add memory at.",
-        steps=(_UNUSABLE,),
-    ),
-    Message(
-        id="virtio-mem-add-failed",
-        title="virtio-mem could not add memory",
-        file=_VIRTIO,
-        function="virtio_mem_add_memory",
-        rule="allocation-failure",
-        wordings=(
-            Wording("adding memory failed: %d", "5.11", fields=("errno",)),
-            Wording("adding memory block %lu failed with %d", "5.8", "5.10", fields=("nr", "errno")),
-        ),
-        what="A block of the device was refused or the page array found no memory.",
-        steps=(DMESG,),
-    ),
-    Message(
-        id="virtio-mem-reserve",
-        title="the region of a virtio-mem device is taken",
-        file=_VIRTIO,
-        function="virtio_mem_create_resource",
-        errno="EBUSY",
-        rule="device-resource-busy",
-        wordings=(Wording("could not reserve device region", "5.8"),),
-        what=(
-            "Another driver holds the device's range, or memory of an earlier use of this driver is still there "
-            "(reloading it is not supported)."
-        ),
-        steps=(IOMEM,),
     ),
 )
