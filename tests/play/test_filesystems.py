@@ -158,7 +158,7 @@ def test_xfs_with_reflink_and_dax(kernel: str, fine: bool) -> None:
 
 def test_mkfs_says_what_it_does() -> None:
     player = _player()
-    out = _run(player, _FSDAX, "mkfs.ext4 /dev/pmem0").stdout
+    out = _run(player, _FSDAX, "mkfs.ext4 -b 4096 /dev/pmem0").stdout
     assert out.startswith("mke2fs 1.47.0 (5-Feb-2023)\nCreating filesystem with 31744 4k blocks and 31744 inodes\n\n")
     assert "Creating journal (1024 blocks): done\n" in out
     assert _run(player, "mkfs.xfs /dev/pmem0").stdout == (

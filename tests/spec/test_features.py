@@ -95,6 +95,7 @@ ID_NOT_FOUND = {  # nothing in reach ties an id to the subject; a hash from memo
     "resource_busy_message", "mem_parameter_limits_hotplug", "offline_checks_pageblock",
     "offline_needs_full_block", "block_size_validated", "nd_target_node_attribute",
     "label_dpa_page_aligned", "index_labeloff_checked", "holder_class_hides_label_mismatch",
+    "get_tree_bdev_messages",
 }  # fmt: skip
 
 

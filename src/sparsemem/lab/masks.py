@@ -75,8 +75,9 @@ def clean_log(lines: Iterable[str]) -> list[str]:
 
 def masked_log(lines: Iterable[str]) -> list[str]:
     """Log lines without numbers that follow from the size of the kernel build, and without what comes of a slow emulator or of pages that
-    are in use for a moment."""
-    kept = (line for line in lines if not _CLOCK.match(line) and not _PAGES_BUSY.match(line))
+    are in use for a moment. A newline that ends a message is a line in /proc/kmsg and an escape in /dev/kmsg: here it is neither."""
+    bare = (line.removesuffix("\\x0a") for line in lines)
+    kept = (line for line in bare if line and not _CLOCK.match(line) and not _PAGES_BUSY.match(line))
     return [re.sub(r"Total pages: .*", "Total pages: N", line) for line in kept]
 
 

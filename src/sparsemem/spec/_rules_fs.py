@@ -21,10 +21,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "block-device-there",
         "a block device exists while its namespace is enabled",
-        "The node is there, the device behind it is not.",
+        "The node is not there, is none of a block device, or the device behind it is gone.",
         ("get_tree_bdev",),
         _VFS,
-        errnos=("ENXIO",),
+        errnos=("ENOENT", "ENOTBLK", "ENXIO"),
     ),
     Rule(
         "mount-busy",

@@ -28,6 +28,14 @@ class FsFeatures(FirmwareFeatures):
         Era("ext4", "5.17", "89b93a7b15f7", "ext4: cleanup the dax handling in ext4_fill_super"),
         note="Who says that blocks smaller than a page cannot do dax: a debug line of dax, its info line, or ext4.",
     )  # fmt: skip
+    get_tree_bdev_messages: str = choice(
+        Era("none"),
+        Era("xfs", "5.5", "", "xfs: switch to use the new mount-api"),
+        Era("open", "5.17", "cebe85d570cf", "ext4: switch to the new mount api"),
+        Era("lookup", "6.6", "", "fs: open block device after superblock creation"),
+        note="Which mounts say that the device cannot be opened: none, those of xfs, all; then that it cannot be looked up, where there is "
+        "none (seen in the lab: 5.10, 6.1, 6.12, 7.2; in 6.5 and 6.6.9 the first and the second).",
+    )  # fmt: skip
     ext4_mount_message: str = choice(
         Era("opts"),
         Era("opts and quota", "5.11", "ca9b404ff137", "ext4: print quota journalling mode on (re-)mount"),

@@ -194,6 +194,7 @@ ext4_dax_warning: fsdax = words
 dax_blocksize_message: fsdax = words
 ext4_mount_message: fsdax = words
 ext4_unmount_message: fsdax = words
+get_tree_bdev_messages: fsdax = words
 xfs_messages_name_uuid: fsdax = words
 xfs_bigtime: fsdax
 xfs_shows_attr2: fsdax = files

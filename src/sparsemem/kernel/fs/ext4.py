@@ -34,9 +34,11 @@ def fill_super(
         if not silent:
             state.log("err", f"EXT4-fs ({disk}): couldn't mount as {fstype} due to feature incompatibilities")
         raise Refusal(_EINVAL, "ext4_fill_super", "filesystem-found")
+    if (
+        f.dax_mount_modes or dax == "always"
+    ):  # since 5.8 the device is asked whatever the option is, as inodes may want it
+        _say_blocksize(state, disk, sb.blocksize)
     if dax == "always" and not bdev.bdev_dax_supported(state, disk, sb.blocksize):
-        if sb.blocksize != state.kernel.geometry.PAGE_SIZE:
-            _say_blocksize(state, disk)
         state.log("err", f"EXT4-fs ({disk}): DAX unsupported by block device.")
         raise Refusal(_EINVAL, "ext4_fill_super", "filesystem-dax")
     _say_mounted(state, disk, sb, options, ro=ro)
@@ -44,7 +46,11 @@ def fill_super(
     return shown, sb.uuid
 
 
-def _say_blocksize(state: State, disk: str) -> None:
+def _say_blocksize(state: State, disk: str, blocksize: int) -> None:
+    """Where nothing but the size of the blocks stands against dax."""
+    page = state.kernel.geometry.PAGE_SIZE
+    if blocksize == page or not bdev.bdev_dax_supported(state, disk, page):
+        return
     form = state.kernel.features.dax_blocksize_message
     if form == "ext4":
         state.log(

@@ -5,7 +5,7 @@ What a file system says and refuses is in ``ext4`` and ``xfs``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from sparsemem.kernel.fs import bdev, ext4, xfs
 from sparsemem.kernel.refusal import Refusal
@@ -13,7 +13,7 @@ from sparsemem.kernel.refusal import Refusal
 if TYPE_CHECKING:
     from sparsemem.kernel.state import State
 
-__all__ = ["FILESYSTEMS", "Mount", "mount", "mounts", "proc_mounts", "umount"]
+__all__ = ["FILESYSTEMS", "Mount", "lookup_failed", "mount", "mounts", "proc_mounts", "umount"]
 
 _MOUNTS = "mounts"
 _ENXIO, _EBUSY, _ENODEV, _EINVAL = 6, 16, 19, 22
@@ -51,6 +51,22 @@ def _put(state: State, found: tuple[Mount, ...]) -> None:
         state.drop(state.misc, _MOUNTS)
 
 
+def lookup_failed(state: State, source: str, fstype: str, errno: int) -> NoReturn:
+    """The path ``source`` leads to no block device. Raises Refusal: ENODEV (no such type), or ``errno``."""
+    if fstype not in FILESYSTEMS:
+        raise Refusal(_ENODEV, "do_new_mount", "filesystem-type")
+    if _uses_get_tree_bdev(state, fstype):
+        word = "lookup" if state.kernel.features.get_tree_bdev_messages == "lookup" else "open"
+        state.log("err", f"{source}: Can't {word} blockdev")
+    raise Refusal(errno, "get_tree_bdev", "block-device-there")
+
+
+def _uses_get_tree_bdev(state: State, fstype: str) -> bool:
+    """mount_bdev(), which it replaced, says nothing."""
+    who = state.kernel.features.get_tree_bdev_messages
+    return who in ("open", "lookup") or who == fstype
+
+
 def mount(
     state: State, disk: str, directory: str, fstype: str, options: str | None, *, ro: bool = False, silent: bool = False
 ) -> None:
@@ -65,10 +81,14 @@ def mount(
     same = [m for m in mounts(state) if m.disk == disk]
     held = [each for each in bdev.claims(state) if each[0] == disk]
     if held and not (same and same[0].type == fstype):
+        if _uses_get_tree_bdev(state, fstype):
+            state.log("err", f"/dev/{disk}: Can't open blockdev")
         raise Refusal(_EBUSY, "get_tree_bdev", "mount-busy")
     if same:
         shown, uuid = same[0].options, same[0].uuid
         if ro != (shown.split(",")[0] == "ro"):
+            if _uses_get_tree_bdev(state, fstype):
+                state.log("warn", f"{disk}: Can't mount, would change RO state")
             raise Refusal(_EBUSY, "get_tree_bdev", "mount-busy")
         if any(m.directory == directory for m in same):
             raise Refusal(_EBUSY, "do_add_mount", "mount-busy")

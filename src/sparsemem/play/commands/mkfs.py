@@ -76,8 +76,9 @@ def _ext4(sh: Shell, argv: list[str], io: Streams) -> int:
         return sh.complain(io, "\n".join([*banner, text]), errno.EBUSY)
     logical, physical = bdev.block_sizes(state, disk)
     size = bdev.size_of(state, disk)
-    small = size < 512 * _MIB
-    blocksize = max(1024 if small else 4096, physical)
+    blocksize = max(
+        1024 if size < 512 * _MIB else 4096, logical
+    )  # type "small" of mke2fs.conf; pmem's physical 4096 counts for nothing
     if "b" in read.values:
         if read.value("b") not in ("1024", "2048", "4096"):
             raise NotModelledError(f"mkfs.ext4 -b {read.value('b')} is not implemented")

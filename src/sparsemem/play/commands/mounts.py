@@ -35,38 +35,36 @@ def _mount(sh: Shell, argv: list[str], io: Streams) -> int:
     words = [word for each in read.values.get("o", []) for word in each.split(",") if word]
     if {"remount", "bind", "loop", "move"} & set(words):
         raise NotModelledError("mount -o remount, bind, loop and move are not implemented")
-    data = ",".join(word for word in words if word not in GENERIC) if "o" in read.values else None
+    data = ",".join(word for word in words if word not in GENERIC) or None
     ro = ("ro" in words or "r" in read.flags) and "rw" not in words[-1:]
     fstype = read.value("t")
     types = (fstype,) if fstype and fstype != "auto" else FILESYSTEMS
-    number = _cannot(sh, device, directory, types)
+    number = _cannot(sh, directory, types)
     if not number:
-        number = _try(sh, sh.path(device)[5:], sh.path(directory), types, data, ro=ro)
+        number = _try(sh, sh.path(device), sh.path(directory), types, data, ro=ro)
     if number:
         return sh.complain(io, f"mount: mounting {device} on {directory} failed: {os.strerror(number)}", number, 255)
     return 0
 
 
-def _cannot(sh: Shell, device: str, directory: str, types: tuple[str, ...]) -> int:
-    """The errno of what is wrong with the words, in mount(2)'s order; 0 for nothing."""
-    path, place = sh.path(device), sh.path(directory)
+def _cannot(sh: Shell, directory: str, types: tuple[str, ...]) -> int:
+    """The errno of what is wrong with the words before a device is looked for, in mount(2)'s order; 0 for nothing."""
+    place = sh.path(directory)
     if not sh.files.exists(place):
         return errno.ENOENT
     if types[-1] not in FILESYSTEMS:
         return errno.ENODEV
-    if not sh.files.exists(path):
-        return errno.ENOENT
-    if not sh.files.is_block_device(path):
-        return errno.ENOTBLK
     return 0 if sh.files.is_directory(place) else errno.ENOTDIR
 
 
-def _try(sh: Shell, disk: str, directory: str, types: tuple[str, ...], data: str | None, *, ro: bool) -> int:
+def _try(sh: Shell, device: str, directory: str, types: tuple[str, ...], data: str | None, *, ro: bool) -> int:
     """Mount as the first type that takes it, always with MS_SILENT; 0, or the errno of the last."""
     refusal: Refusal | None = None
     flags = ("ro", "silent") if ro else ("silent",)
+    lookup = "" if sh.files.is_block_device(device) else "ENOTBLK" if sh.files.exists(device) else "ENOENT"
+    disk = device if lookup else device.removeprefix("/dev/")
     for each in types:
-        refusal = sh.apply(Operation("mount_bdev", options=mount_options(disk, directory, each, data, flags)))
+        refusal = sh.apply(Operation("mount_bdev", options=mount_options(disk, directory, each, data, flags, lookup)))
         if refusal is None:
             return 0
     return refusal.errno if refusal is not None else 0
