@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sparsemem.kernel.refusal import Refusal
-from sparsemem.machine import devnode, sysfs_cxl, sysfs_dax, sysfs_memory, sysfs_nd
+from sparsemem.machine import devnode, sysfs_cxl, sysfs_dax, sysfs_memory, sysfs_nd, sysfs_node
 from sparsemem.machine.sysfs_error import SysfsError
 
 if TYPE_CHECKING:
@@ -56,11 +56,14 @@ def _part(state: State, path: str) -> _Part | None:
         return sysfs_cxl
     if devnode.handles(path):
         return devnode
+    if sysfs_node.handles(path):
+        return sysfs_node
     return sysfs_memory if sysfs_memory.handles(path) else None
 
 
 def _roots(state: State) -> Iterator[str]:
     yield from sysfs_memory.roots(state)
+    yield from sysfs_node.roots(state)
     yield from sysfs_nd.roots(state)
     yield from sysfs_dax.roots(state)
     yield from sysfs_cxl.roots(state)
@@ -100,6 +103,8 @@ def _may_have_links(parts: list[str]) -> bool:
     """Quick: can anything in this path but a plain name of ``/sys/devices`` be meant? (``parts[0]`` is empty.)"""
     if parts[1] == "sys":
         if len(parts) > 2 and parts[2] != "devices":
+            return True
+        if len(parts) > 6 and parts[3] == "system" and parts[6].startswith(("memory", "node")):
             return True
         return not _LINK_NAMES.isdisjoint(parts) or "" in parts[1:]
     return "" in parts[1:] or ".." in parts or "." in parts
@@ -143,6 +148,7 @@ def realpath(state: State, path: str) -> str:
 def paths(state: State) -> Iterator[str]:
     """Every file, by its path without links, then the links of the buses and classes to devices."""
     yield from sysfs_memory.paths(state)
+    yield from sysfs_node.paths(state)
     yield from sysfs_dax.paths(state)
     yield from sysfs_nd.paths(state)
     yield from sysfs_cxl.paths(state)
@@ -178,9 +184,10 @@ def writable(state: State, path: str) -> bool:
     found = sysfs_nd.attribute_at(state, path)
     if found is not None and found[1].store is None:
         return False
-    if sysfs_nd.writable(path) or sysfs_cxl.writable(path):
+    if sysfs_nd.writable(path) or sysfs_cxl.writable(path) or sysfs_dax.writable(path):
         return True
-    return sysfs_dax.writable(path) or sysfs_memory.writable(path)
+    real = realpath(state, path)
+    return sysfs_memory.writable(real) or sysfs_node.writable(real)
 
 
 def show(state: State, path: str) -> str:

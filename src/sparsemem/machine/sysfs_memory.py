@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from sparsemem.kernel import memory_block
 from sparsemem.kernel.iomem_text import format_iomem
 from sparsemem.kernel.kstrtox import kstrtobool, kstrtoull
-from sparsemem.kernel.memory_tiers import format_nodes
-from sparsemem.kernel.page_alloc import node_memory
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.state import State, Zone
 from sparsemem.machine.sysfs_error import SysfsError
@@ -32,7 +30,6 @@ __all__ = [
 ]
 
 MEMORY = "/sys/devices/system/memory"
-NODE = "/sys/devices/system/node"
 _PARAMETERS = "/sys/module/memory_hotplug/parameters"
 _WRITABLE_PARAMETERS = ("auto_movable_numa_aware", "auto_movable_ratio", "online_policy")
 _BLOCK = re.compile(MEMORY + r"/memory(\d{1,12})(?:/(\w+))?\Z")
@@ -69,26 +66,6 @@ def _parameters(state: State) -> dict[str, str]:
     return {f"{_PARAMETERS}/{name}": f"{value}\n" for name, value in found.items()}
 
 
-def _nodes(state: State) -> dict[str, str]:
-    """The files of ``/sys/devices/system/node`` that list nodes; the nodes' own directories are not modelled."""
-    online = [nid for nid, node in state.nodes.items() if node.online]
-    normal = [
-        nid for (nid, name), zone in state.zones.items() if zone.present_pages and name not in ("Movable", "Device")
-    ]
-    found = {
-        "has_cpu": state.misc["cpu_nodes"],
-        "has_memory": node_memory(state),
-        "has_normal_memory": normal,
-        "online": online,
-        "possible": state.misc["possible_nodes"],
-    }
-    return {f"{NODE}/{name}": f"{format_nodes(nids)}\n" for name, nids in found.items()}
-
-
-def _texts(state: State) -> dict[str, str]:
-    return {**_parameters(state), **_nodes(state)}
-
-
 def _links(state: State, nr: int) -> list[str]:
     return [f"node{nid}" for nid in memory_block.block_nodes(state, nr)]
 
@@ -114,20 +91,24 @@ def handles(path: str) -> bool:
 
 def roots(state: State) -> tuple[str, ...]:
     """The directories and files that everything here lies in."""
-    return MEMORY, NODE, "/sys/bus/memory/devices", *_PROC, *((_PARAMETERS,) if _parameters(state) else ())
+    return MEMORY, "/sys/bus/memory/devices", *_PROC, *((_PARAMETERS,) if _parameters(state) else ())
 
 
 def readlink(state: State, path: str) -> str | None:
-    """The memory blocks on their bus are links."""
+    """The memory blocks on their bus are links, and so are the nodes of a block."""
     real = _BUS.sub(MEMORY + "/", path)
-    match = None if real == path else _BLOCK.match(real)
-    return real if match is not None and match[2] is None and _block(state, real) is not None else None
+    match = _BLOCK.match(real)
+    if match is None or _block(state, real) is None:
+        return None
+    if match[2] is None:
+        return None if real == path else real
+    return f"/sys/devices/system/node/{match[2]}" if match[2] in _links(state, int(match[1])) else None
 
 
 def paths(state: State) -> Iterator[str]:
     """Every file of the tree."""
     yield from _PROC
-    yield from _texts(state)
+    yield from _parameters(state)
     for name in _TOP_FILES:
         yield f"{MEMORY}/{name}"
     for nr in sorted(state.blocks):
@@ -146,10 +127,6 @@ def listdir(state: State, path: str) -> list[str] | None:
     found = _block(state, path)
     if found is not None and found[1] is None:
         return sorted([*_BLOCK_FILES, *_BLOCK_OTHERS, *_links(state, found[0])])
-    if path == NODE:
-        nodes = (f"node{nid}" for nid, node in state.nodes.items() if node.online)
-        files = ("has_cpu", "has_generic_initiator", "has_memory", "has_normal_memory", "online", "possible")
-        return sorted([*files, *_TOP_OTHERS, *nodes])
     below = {p[len(path.rstrip("/")) + 1 :].split("/")[0] for p in paths(state) if p.startswith(path.rstrip("/") + "/")}
     return sorted(below) or None
 
@@ -162,11 +139,11 @@ def exists(state: State, path: str) -> bool:
     path = _normal(path)
     found = _block(state, path)
     if found is not None:
-        return found[1] is None or found[1] in (*_BLOCK_FILES, *_links(state, found[0]))
+        return found[1] is None or found[1] in (*_BLOCK_FILES, "uevent", *_links(state, found[0]))
     return (
         path in _PROC
-        or path in _texts(state)
-        or path in {f"{MEMORY}/{name}" for name in _TOP_FILES}
+        or path in _parameters(state)
+        or path in {f"{MEMORY}/{name}" for name in (*_TOP_FILES, "uevent")}
         or is_directory(state, path)
     )
 
@@ -191,14 +168,18 @@ def show(state: State, path: str) -> str:
         return memory_block.auto_online_blocks_show(state)
     if path == f"{MEMORY}/block_size_bytes":
         return memory_block.block_size_bytes_show(state)
-    if path.startswith((_PARAMETERS, NODE)) and path in _texts(state):
-        return _texts(state)[path]
+    if path == f"{MEMORY}/uevent":
+        return ""
+    if path.startswith(_PARAMETERS) and path in _parameters(state):
+        return _parameters(state)[path]
     found = _block(state, path)
-    if found is None or found[1] not in (None, *_BLOCK_FILES):
+    if found is None or found[1] not in (None, "uevent", *_BLOCK_FILES):
         raise SysfsError(21 if is_directory(state, path) else 2, path)
     nr, name = found
     if name is None:
         raise SysfsError(21, path)
+    if name == "uevent":
+        return ""
     if name == "state":
         return memory_block.state_show(state, nr)
     if name == "online":

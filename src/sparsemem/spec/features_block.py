@@ -37,6 +37,10 @@ class BlockFeatures(ArchFeatures):
         Era("advised", "6.16", "b1143537098b", "x86: probe memory block size advisement value during mm init", None, ("x86_64",)),
         note="How x86 memory_block_size_bytes() chooses on a machine with 64 GiB or more.",
     )  # fmt: skip
+    node_memory_failure: bool = since(
+        "6.3", "44b8f8bf2438", "mm: memory-failure: add memory failure stats to sysfs",
+        note="/sys/devices/system/node/nodeN has a directory memory_failure, which a pattern memory* finds too.",
+    )  # fmt: skip
     crash_hotplug: bool = since(
         "6.6", "88a6f8994421", "crash: memory and CPU hotplug sysfs attributes",
         note="There is a crash_hotplug file, and Debian's build has the *_offline_page files, too (seen in the lab: not on "

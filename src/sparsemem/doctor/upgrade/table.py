@@ -126,6 +126,7 @@ block_records_zone: two-zones
 last_hole_in_highest_zone: tail
 removable_always_one: ram = files
 block_size_rule: never
+node_memory_failure: plug = files
 crash_hotplug: plug = files
 acpi_rescan_retries: plug
 pci_ecam_in_iomem: ecam = files

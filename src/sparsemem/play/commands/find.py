@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import NotModelledError
+from sparsemem.machine import sysfs, sysfs_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +63,8 @@ def _walk(sh: Shell, path: str, depth: int, asked: _Asked) -> Iterator[str]:
     ):
         yield path
     if directory and depth < asked.deepest:
+        if not asked.names and sysfs_node.is_node(sysfs.realpath(sh.machine.state, real)):
+            raise NotModelledError(f"not every file of {path} is modelled", remedy="find it with -name")
         for each in sh.files.listdir(real):
             yield from _walk(sh, f"{path.rstrip('/')}/{each}", depth + 1, asked)
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sparsemem.errors import NotModelledError
-from sparsemem.machine import sysfs
+from sparsemem.machine import sysfs, sysfs_node
 from sparsemem.play.commands.options import read_options
 from sparsemem.play.files import FileError
 from sparsemem.play.shell.streams import lines_of
@@ -44,15 +44,20 @@ def _cat(sh: Shell, argv: list[str], io: Streams) -> int:
 def _ls(sh: Shell, argv: list[str], io: Streams) -> int:
     read = read_options("ls", argv[1:])
     files, directories, code = [], [], 0
+    long = "l" in read.flags
     for path in read.rest or ["."]:
         real = sh.path(path)
+        link = long and not path.endswith("/") and sh.files.is_link(real)
         if not sh.files.exists(real):
             code = sh.complain(io, f"ls: {path}: No such file or directory", errno.ENOENT)
-        elif sh.files.is_directory(real) and "d" not in read.flags:
+        elif sh.files.is_directory(real) and "d" not in read.flags and not link:
+            if sysfs_node.is_node(sysfs.realpath(sh.machine.state, real)):
+                raise NotModelledError(
+                    f"not every file of {path} is modelled", remedy="ask for memory*, or for one file"
+                )
             directories.append(path)
         else:
             files.append(path)
-    long = "l" in read.flags
     io.out.append("".join(_line(sh, path, path, long=long) for path in sorted(files)))
     for index, path in enumerate(sorted(directories)):
         if len(read.rest) > 1:
