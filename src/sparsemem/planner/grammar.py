@@ -2,7 +2,8 @@
 
 ::
 
-    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | item
+    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | region | item
+    region := "region" [ SIZE ] [ "on" MEMDEV { MEMDEV } ] { option }        sparsemem.planner.cxl.item
     item   := [ COUNT "x" ] MODE [ amount ] { option }          in any order
     amount := [ "usable" ] SIZE | NUMBER "%" | "rest" | "all whole blocks"
     option := "on" PLACE | "node=" N | "name=" TEXT | "map=" ( dev | mem ) | "align=" SIZE | "sector=" BYTES | "movable" | "no-movable"
@@ -13,13 +14,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import InputError, UsageError
+from sparsemem.planner.cxl.item import RegionItem, parse_region, region_name
 from sparsemem.planner.intent import MODES, Amount, Intent, Item
 from sparsemem.units import parse_size
 
-__all__ = ["build_item", "device_name", "parse_intent", "place_name"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["all_words", "build_item", "device_name", "parse_intent", "place_name"]
 
 _TOKEN = re.compile(r"""[,;]|[^\s,;"']*(?:"[^"]*"|'[^']*')|[^\s,;]+""")
 _SIZE = re.compile(r"(0x[0-9a-fA-F]+|\d+)([KMGTPkmgtp](i?[Bb])?)?\Z")
@@ -52,11 +57,17 @@ def place_name(text: str, column: int | None = None, where: str = "intent") -> s
 
 
 def device_name(text: str, column: int | None = None, where: str = "intent") -> str:
-    """``namespace0.0``, ``dax0.0`` or ``all``: checked. Raises InputError."""
-    if text != "all" and not _DEVICE.match(text):
+    """``namespace0.0``, ``dax0.0``, ``region0`` (a CXL one) or ``all``: checked. Raises InputError."""
+    if text != "all" and not _DEVICE.match(text) and not region_name(text):
         remedy = 'write "replace namespace0.0", "replace dax0.0" or "replace all"'
         raise _wrong(f"{text!r} can not be replaced", column, remedy, where)
     return text
+
+
+def all_words(names: Iterable[str]) -> tuple[str, ...]:
+    """What is replaced, each once: "all" stands for every namespace and dax device, CXL regions are named beside it."""
+    found = tuple(dict.fromkeys(names))
+    return tuple(name for name in found if name == "all" or region_name(name)) if "all" in found else found
 
 
 def build_item(
@@ -254,6 +265,7 @@ def _joined(parts: list[list[_Word]]) -> list[list[_Word]]:
 def parse_intent(text: str) -> Intent:
     """Read the one-line form. Raises InputError with the column and what to write instead."""
     items: list[Item] = []
+    regions: list[RegionItem] = []
     replace: list[str] = []
     keep = False
     for words in _joined(_parts(text)):
@@ -266,12 +278,12 @@ def parse_intent(text: str) -> Intent:
             if len(words) < 2:
                 raise _wrong("replace what", first.column, 'write "replace namespace0.0" or "replace all"')
             replace += [device_name(word.text, word.column) for word in words[1:]]
+        elif first.text.lower() == "region":
+            regions.append(parse_region(words))
         else:
             items.append(_item(_Part(words)))
     if keep and replace:
         raise _wrong("keep and replace together", None, "what is not replaced is kept: leave keep out")
-    if not items and not replace:
+    if not items and not replace and not regions:
         raise _wrong("nothing is asked for", None, "write " + _EXAMPLE)
-    if "all" in replace:
-        replace = ["all"]
-    return Intent(tuple(items), tuple(dict.fromkeys(replace)))
+    return Intent(tuple(items), all_words(replace), tuple(regions))

@@ -14,6 +14,8 @@ from sparsemem.units import GIB, KIB, MIB, TIB
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from sparsemem.planner.cxl.item import RegionItem
+
 __all__ = ["AMOUNTS", "MODES", "Amount", "Intent", "Item", "size_word"]
 
 MODES: tuple[str, ...] = ("fsdax", "devdax", "sector", "raw", "system-ram")
@@ -93,15 +95,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """``items`` in the order they were written; ``replace``: names of namespaces and dax devices that may be destroyed, ("all",) for
-    every one; without it all that exist are kept."""
+    """``items`` in the order they were written; ``replace``: names of namespaces, dax devices and CXL regions that may be destroyed,
+    ("all",) for every namespace and dax device; without it all that exist are kept. ``regions``: CXL regions to make first."""
 
     items: tuple[Item, ...]
     replace: tuple[str, ...] = ()
+    regions: tuple[RegionItem, ...] = ()
 
     def __str__(self) -> str:
         words = [f"replace {name}" for name in self.replace]
-        return ", ".join([*words, *map(str, self.items)])
+        return ", ".join([*words, *map(str, self.regions), *map(str, self.items)])
 
     def with_item(self, index: int, item: Item | None) -> Intent:
         """The same with another item at ``index``; None leaves it out."""

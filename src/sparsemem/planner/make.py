@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sparsemem.planner.cxl.make import about_regions, offered, region_plan
 from sparsemem.planner.intent import Intent
 from sparsemem.planner.measure import balance
 from sparsemem.planner.nearest import impossible_item, impossible_room
@@ -165,6 +166,8 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
 
     Raises InputError (a device or a place that is not there), NotModelledError, PredictionError (a bug of ours).
     """
+    if about_regions(intent):
+        return region_plan(make_plan, machine, intent, ndctl=ndctl, nearest=nearest)
     known: dict[tuple[str, ...], Rules] = {}
     question = _Question(machine, intent, ndctl, known=known)
     asked = 0
@@ -185,6 +188,8 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
             ]
         else:
             found = [impossible_room(question.problem, question.blocked, machine, can if nearest else None)]
+        if nearest:
+            found[0] = offered(make_plan, machine, intent, ndctl, found[0])
         return _nothing(machine, intent, question, found)
     prover = Prover(machine, ndctl, question.rules)
     try:

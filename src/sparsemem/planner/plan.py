@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sparsemem.machine.machine import Machine
+    from sparsemem.planner.cxl.measure import CxlBalance
+    from sparsemem.planner.cxl.stage import PlannedRegion
     from sparsemem.planner.intent import Intent
     from sparsemem.ranges import Range
 
@@ -21,8 +23,8 @@ __all__ = ["Balance", "Command", "Expectation", "Impossible", "Plan", "PlannedNa
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What ``tool`` ("ndctl": ``ndctl list -N -i``, "daxctl": ``daxctl list -D -i``) shows of ``dev`` afterwards: these keys with
-    these values, others do not matter; ``shows`` None: ``dev`` is not listed, or with size 0."""
+    """What ``tool`` ("ndctl": ``ndctl list -N -i``, "daxctl": ``daxctl list -D -i``, "cxl": ``cxl list -R -i``) shows of ``dev``
+    afterwards: these keys with these values, others do not matter; ``shows`` None: ``dev`` is not listed, or with size 0."""
 
     tool: str
     dev: str
@@ -134,7 +136,7 @@ class Plan:
 
     ``before`` and ``after`` are machines of the model (``after`` with all commands played; ``before`` itself where there are none).
     ``search`` says how it was found: "exact" (every order and region was looked at or ruled out) or "heuristic"; ``optimal``: fewer
-    stranded bytes are proven impossible. ``notes`` are sentences.
+    stranded bytes are proven impossible. ``notes`` are sentences. ``regions`` are the CXL regions that the plan makes.
     """
 
     intent: Intent
@@ -147,6 +149,7 @@ class Plan:
     search: str
     optimal: bool
     notes: tuple[str, ...] = ()
+    regions: tuple[PlannedRegion, ...] = ()
     before: Machine = field(repr=False, compare=False)
     after: Machine = field(repr=False, compare=False)
 
@@ -154,3 +157,10 @@ class Plan:
     def stranded(self) -> int:
         """Bytes that serve nobody, in all regions."""
         return sum(each.stranded for each in self.balance)
+
+    @property
+    def cxl(self) -> tuple[CxlBalance, ...]:
+        """Where the bytes of CXL memory devices and of their window are after the plan; () without CXL."""
+        from sparsemem.planner.cxl.measure import cxl_balances
+
+        return cxl_balances(self.after.state)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
+    from sparsemem.planner.cxl.stage import PlannedRegion
     from sparsemem.planner.plan import Balance, Command, Impossible, Plan, PlannedNamespace
     from sparsemem.planner.vm import VmPlan
     from sparsemem.ranges import Range
@@ -45,6 +46,13 @@ def _balance(each: Balance) -> dict[str, Any]:
     return {"region": each.region, "size": each.size, **each.parts, "stranded": each.stranded}
 
 
+def _region(each: PlannedRegion) -> dict[str, Any]:
+    return {
+        "region": each.region, "item": each.item, "decoder": each.decoder, "memdevs": list(each.memdevs), "ways": each.ways,
+        "granularity": each.granularity, "range": format_range(each.range), "size": each.range.size, "found": list(each.found),
+    }  # fmt: skip
+
+
 def _impossible(each: Impossible) -> dict[str, Any]:
     return {
         "item": each.item, "what": each.what, "why": each.why, "rule": each.rule, "says": list(each.says),
@@ -62,8 +70,10 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "optimal": plan.optimal,
         "stranded": plan.stranded,
         "commands": [command_to_json(each) for each in plan.commands],
+        "regions": [_region(each) for each in plan.regions],
         "namespaces": [_namespace(each) for each in plan.namespaces],
         "balance": [_balance(each) for each in plan.balance],
+        "cxl": [{"name": each.name, "size": each.size, **each.parts, "stranded": each.stranded} for each in plan.cxl],
         "impossible": [_impossible(each) for each in plan.impossible],
         "notes": list(plan.notes),
     }

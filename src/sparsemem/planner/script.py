@@ -28,7 +28,7 @@ stop() { printf '%s\\n' "$*" >&2; exit 1; }
 value() {
   case $1 in
     ndctl) ndctl list -N -i -n "$2" ;;
-    daxctl) daxctl list -D -i -d "$2" ;;
+    daxctl) daxctl list -D -i -d "$2" ;;{cxl}
   esac | sed -n "s/^ *\\"$3\\":\\"\\{0,1\\}\\(.*[^\\",]\\)\\"\\{0,1\\},\\{0,1\\}\\$/\\1/p" | head -n 1
 }
 
@@ -48,6 +48,11 @@ gone() {
 """
 
 
+_CXL = '\n    cxl) cxl list -R -i -r "$2" ;;'
+_KEYS = ("mode", "size", "online_memblocks", "name", "interleave_ways", "interleave_granularity", "decode_state")
+"""What is checked of a device: all that sh can compare, and that the command decides."""
+
+
 def _comment(text: str) -> str:
     return " ".join(text.split())
 
@@ -60,7 +65,7 @@ def _checks(each: Expectation) -> Iterator[str]:
     if each.shows is None:
         yield f"gone {each.tool} {each.dev}"
         return
-    for key in ("mode", "size", "online_memblocks", "name"):
+    for key in _KEYS:
         if key in each.shows and isinstance(each.shows[key], str | int) and not isinstance(each.shows[key], bool):
             yield f"check {each.tool} {each.dev} {key} {shlex.quote(_value(each.shows[key]))}"
 
@@ -69,9 +74,10 @@ def to_script(plan: Plan) -> str:
     """The script. For a plan with something impossible, one that says so and fails."""
     tool = ".".join(map(str, plan.ndctl))
     title = f"sparsemem plan for Linux {plan.kernel} with ndctl {tool}"
-    text = _HEAD.replace("{title}", _comment(title)).replace("{intent}", _comment(str(plan.intent)))
-    lines = [text.rstrip("\n")]
     tools = sorted({command.argv[0] for command in plan.commands} & {"ndctl", "daxctl", "cxl"})
+    head = _HEAD.replace("{cxl}", _CXL if "cxl" in tools else "")
+    text = head.replace("{title}", _comment(title)).replace("{intent}", _comment(str(plan.intent)))
+    lines = [text.rstrip("\n")]
     lines += [f'command -v {name} > /dev/null || stop "{name} is not installed"' for name in tools]
     for each in plan.impossible:
         lines.append(f"stop {shlex.quote(f'can not be had: {each.what}: {each.why}')}")
@@ -81,7 +87,7 @@ def to_script(plan: Plan) -> str:
             lines.append(f"# destroys what is on {', '.join(command.destroys)}")
         if command.undo:
             lines += [f"# undo: {_comment(shell_text(argv))}" for argv in command.undo]
-        quiet = " > /dev/null" if command.argv[0] in ("ndctl", "daxctl") else ""
+        quiet = " > /dev/null" if command.argv[0] in ("ndctl", "daxctl", "cxl") else ""
         lines.append(shell_text(command.argv) + quiet)
         lines += [line for each in command.expect for line in _checks(each)]
     return "\n".join([*lines, ""])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.planner.intent import size_word
 from sparsemem.planner.prove import block_words, shell_text
@@ -15,7 +15,8 @@ from sparsemem.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.cxl.stage import PlannedRegion
+    from sparsemem.planner.plan import Impossible, Plan, PlannedNamespace
     from sparsemem.planner.vm import VmPlan
 
 __all__ = ["render_text", "render_vm"]
@@ -27,6 +28,11 @@ _WORDS = {
     "unusable": "free, not usable", "free": "free",
 }  # fmt: skip
 _STRANDED = ("rounding", "padding", "outside_blocks", "unusable")
+_CXL_WORDS = {
+    "in_regions": "in CXL regions", "no_decoder": "no decoder left", "disabled": "without a driver", "unusable": "no whole 256 MiB",
+    "free": "free",
+}  # fmt: skip
+_CXL_STRANDED = ("no_decoder", "disabled", "unusable")
 
 
 class _Page:
@@ -84,26 +90,50 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
         page.add(f"{block_words(each.blocks)}{many}, on node {each.numa_node}", "      ")
 
 
-def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
-    """Regions side by side as long as there is room; parts that are zero everywhere are left out."""
+class _Column(NamedTuple):
+    """Of a table of bytes."""
+
+    name: str
+    size: int
+    parts: dict[str, int]
+
+
+def _table(page: _Page, columns: list[_Column], rows: dict[str, str], stranded: tuple[str, ...]) -> None:
+    """Columns side by side as long as there is room; parts that are zero everywhere are left out."""
     label = max(map(len, _WORDS.values())) + 3
     form = ","
-    column = max(max((len(f"{each.size:,}") for each in balances), default=0), 8) + 2
+    column = max(max((len(f"{each.size:,}") for each in columns), default=0), 8) + 2
     if label + column > page.width:
-        form, column = "", max(max(len(str(each.size)) for each in balances), 8) + 1
+        form, column = "", max(max(len(str(each.size)) for each in columns), 8) + 1
     per = max((page.width - label) // column, 1)
-    for at in range(0, len(balances), per):
-        group = balances[at : at + per]
-        page.lines.append(f"  {'bytes':<{label - 2}}" + "".join(f"{each.region:>{column}}" for each in group))
-        for part, words in _WORDS.items():
+    for at in range(0, len(columns), per):
+        group = columns[at : at + per]
+        page.lines.append(f"  {'bytes':<{label - 2}}" + "".join(f"{each.name:>{column}}" for each in group))
+        for part, words in rows.items():
             values = [each.parts[part] for each in group]
             if any(values):
-                mark = "! " if part in _STRANDED else "  "
+                mark = "! " if part in stranded else "  "
                 page.lines.append(
                     f"{mark}{words:<{label - 2}}" + "".join(f"{value:>{column}{form}}" for value in values)
                 )
         page.lines.append(f"  {'together':<{label - 2}}" + "".join(f"{each.size:>{column}{form}}" for each in group))
         page.blank()
+
+
+def _tables(page: _Page, plan: Plan) -> None:
+    """The regions, then CXL memory devices with the window that their regions are in."""
+    if plan.balance:
+        _table(page, [_Column(each.region, each.size, each.parts) for each in plan.balance], _WORDS, _STRANDED)
+    if plan.cxl:
+        _table(page, [_Column(each.name, each.size, each.parts) for each in plan.cxl], _CXL_WORDS, _CXL_STRANDED)
+
+
+def _cxl_region(page: _Page, each: PlannedRegion) -> None:
+    many = f", {each.ways} ways of {each.granularity} bytes" if each.ways > 1 else ""
+    page.add(f"{each.region} on {' '.join(each.memdevs)}, in the window of {each.decoder}{many}", "  ", "    ", "36")
+    page.add(f"{format_range(each.range)}, {_sizes(each.range.size)}", "      ")
+    if each.found:
+        page.add(f"comes with {', '.join(each.found)}", "      ")
 
 
 def _impossible(page: _Page, each: Impossible) -> None:
@@ -138,9 +168,10 @@ def _head(plan: Plan) -> str:
     if plan.impossible:
         return f"no plan for Linux {plan.kernel} with ndctl {tool}"
     count = len(plan.namespaces)
+    made = f"{len(plan.regions)} CXL region{'' if len(plan.regions) == 1 else 's'}, " if plan.regions else ""
     how = "no arrangement strands less" if plan.optimal else "found by a quick search: another one may strand less"
     return (
-        f"Plan for Linux {plan.kernel} with ndctl {tool}: {count} namespace{'' if count == 1 else 's'}, played on the model. "
+        f"Plan for Linux {plan.kernel} with ndctl {tool}: {made}{count} namespace{'' if count == 1 else 's'}, played on the model. "
         f"{format_size(plan.stranded)} are stranded; {how}."
     )
 
@@ -163,13 +194,14 @@ def render_text(
     if len(plan.commands) > _MOST:
         page.add(f"... and {len(plan.commands) - _MOST} more commands (--script has all)")
     page.blank()
+    for region in plan.regions:
+        _cxl_region(page, region)
     for each in plan.namespaces[:_MOST]:
         _namespace(page, each)
     if len(plan.namespaces) > _MOST:
         page.add(f"... and {len(plan.namespaces) - _MOST} more (--json has all)", "  ")
     page.blank()
-    if plan.balance:
-        _table(page, plan.balance)
+    _tables(page, plan)
     for note in plan.notes:
         page.add(f"note: {note}", "", "  ")
     if picture and plan.commands:

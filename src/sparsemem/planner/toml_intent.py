@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import InputError, SparsememError, UnreadableError
-from sparsemem.planner.grammar import build_item, device_name, place_name
+from sparsemem.planner.cxl.item import REGION_KEYS, region_of_table
+from sparsemem.planner.grammar import all_words, build_item, device_name, place_name
 from sparsemem.planner.intent import MODES, Amount, Intent
 from sparsemem.units import parse_size
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_intent", "read_intent"]
 
-_TOP = ("item", "keep", "replace")
+_TOP = ("item", "keep", "region", "replace")
 _ITEM = ("align", "amount", "count", "map", "mode", "movable", "name", "on", "sector", "size", "usable")
 _AMOUNTS = ("size", "usable", "amount")
 _MAX_SIZE = 1 << 20
@@ -44,10 +45,11 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError("not valid TOML", where=name, why=str(error) or "too deeply nested") from None
     _known(table, _TOP, name)
-    entries = table.get("item", [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError("item must be an array of tables", where=name, remedy="write [[item]] above each")
-    items = tuple(_item(entry, f"{name}: item {number}") for number, entry in enumerate(entries, 1))
+    items = tuple(_item(entry, where) for where, entry in _tables(table, "item", name))
+    regions = []
+    for where, entry in _tables(table, "region", name):
+        _known(entry, REGION_KEYS, where)
+        regions.append(region_of_table(entry, where))
     replace = _words(table, "replace", name)
     keep = table.get("keep", False)
     if not isinstance(keep, bool):
@@ -55,11 +57,19 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     if keep and replace:
         raise InputError("keep and replace together", where=name, remedy="what is not replaced is kept: leave keep out")
     names = tuple(device_name(word, None, f"{name}: replace") for word in replace)
-    if not items and not names:
+    if not items and not names and not regions:
         raise InputError(
             "nothing is asked for", where=name, remedy='write [[item]] with mode = "fsdax" and size = "24G"'
         )
-    return Intent(items, ("all",) if "all" in names else tuple(dict.fromkeys(names)))
+    return Intent(items, all_words(names), tuple(regions))
+
+
+def _tables(table: dict[str, Any], key: str, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The tables of an array, each with where it is."""
+    entries = table.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f"{key} must be an array of tables", where=name, remedy=f"write [[{key}]] above each")
+    return [(f"{name}: {key} {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
 def _known(table: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:
