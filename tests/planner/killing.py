@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.planner.apply import Applier, Journal
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from sparsemem.planner.apply import Outcome, Runner
 
-__all__ = ["POINTS", "Killed", "Killer", "go", "half_made"]
+__all__ = ["POINTS", "Killed", "Killer", "go", "half_made", "half_region"]
 
 POINTS = ("before begin", "torn begin", "after begin", "half", "after run", "before done", "torn done", "after done")
 """Around one command. Torn: a part of the line is on the disk. Half: the command itself was killed half-way (where it can be)."""
@@ -25,9 +26,34 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+def half_region(argv: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What ``cxl`` writes, in its order: (file, value). Decoders of endpoints are numbered from 2 on, as QEMU's boards have them."""
+    bus = "/sys/bus/cxl"
+    if argv[1] == "destroy-region":
+        region = f"{bus}/devices/{argv[-1]}"
+        return [(f"{bus}/drivers/cxl_region/unbind", argv[-1]), (f"{region}/commit", "0"), (f"{region}/target0", "''")]
+    words = dict(itertools.pairwise(argv))
+    region, size, ways = f"{bus}/devices/region0", parse_size(words["-s"]), int(words["-w"])
+    writes = [
+        (f"{bus}/devices/{words['-d']}/create_pmem_region", "region0"), (f"{region}/interleave_granularity", words.get("-g", "256")),
+        (f"{region}/interleave_ways", str(ways)), (f"{region}/uuid", _UUID), (f"{region}/size", hex(size)),
+    ]  # fmt: skip
+    for position, memdev in enumerate(argv[argv.index("-m") + 1 :]):
+        decoder = f"decoder{int(memdev[3:]) + 2}.0"
+        own = f"{bus}/devices/{decoder}"
+        writes += [(f"{own}/dpa_size", "0"), (f"{own}/mode", "pmem"), (f"{own}/dpa_size", hex(size // ways))]
+        writes.append((f"{region}/target{position}", decoder))
+    return [*writes, (f"{region}/commit", "1"), (f"{bus}/drivers/cxl_region/bind", "region0")]
+
+
 def half_made(argv: tuple[str, ...], runner: Runner) -> bool:
     """Do what ``ndctl create-namespace`` has done before its namespace has a mode; False for another command. It takes the region's
-    first namespace where that is idle, else the seed."""
+    first namespace where that is idle, else the seed. ``cxl`` has made its region without targets, or has only disabled it."""
+    if argv[:1] == ("cxl",):
+        for path, value in half_region(argv)[: 3 if argv[1] == "destroy-region" else 5]:
+            code, said = runner.run(("sh", "-c", f"echo {value} > {path}"))
+            assert code == 0, said
+        return True
     if argv[:2] != ("ndctl", "create-namespace") or "-s" not in argv or "-r" not in argv:
         return False
     region = argv[argv.index("-r") + 1]

@@ -9,7 +9,7 @@ from sparsemem.machine.notation import parse_machine
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
 
-__all__ = ["GIB", "MIB", "free_bytes", "line", "machine"]
+__all__ = ["GIB", "MIB", "cxl_machine", "free_bytes", "line", "machine"]
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -40,6 +40,25 @@ def line(
 def machine(kernel: str, *sizes: int, **more: object) -> Machine:
     """The machine of such a line."""
     return parse_machine(line(kernel, *sizes, **more))  # type: ignore[arg-type]
+
+
+def cxl_machine(
+    kernel: str = "6.12", *sizes: int, window: str = "4G", cmdline: str = "pci=nomsi", serial: bool = True,
+    hypervisor: bool = False,
+) -> Machine:  # fmt: skip
+    """A guest with CXL memory devices of so many MiB (512 and 768 where none are named)."""
+    from sparsemem.play.scenario import parse_scenario
+    from sparsemem.play.setup import set_up
+
+    devices = ", ".join(f'{{ size = "{size}M"{"" if serial else ", serial = 0"} }}' for size in sizes or (512, 768))
+    text = f"""[machine]
+memory = "512M"
+cmdline = "{cmdline}"
+hypervisor = {"true" if hypervisor else "false"}
+cxl_window = "{window}"
+cxl = [{devices}]
+"""
+    return set_up(parse_scenario(text), kernel)[0]
 
 
 def free_bytes(board: Machine) -> dict[str, tuple[tuple[int, int], ...]]:

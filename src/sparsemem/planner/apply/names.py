@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparsemem.planner.apply.view import same_thing, view_of
+from sparsemem.planner.apply.view import relevant, same_thing, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,8 @@ class Named:
         def back(real: str) -> str:
             return planned.get(real, f"{real}{_OTHER}" if real in names else real)
 
-        return {key: turn(value) for key, value in self._runner.observe().items()} if names else self._runner.observe()
+        lists = relevant(self._runner.observe(), [step.argv for step in self._journal.steps])
+        return {key: turn(value) for key, value in lists.items()} if names else lists
 
     def log(self) -> tuple[str, ...]:
         return self._runner.log()

@@ -10,7 +10,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparsemem.errors import InputError, SparsememError, UnreadableError
-from sparsemem.planner.apply.view import POLICY
+from sparsemem.kernel.cxl.core import root_of
+from sparsemem.planner.apply.view import CXL, POLICY
 from sparsemem.planner.prove import shell_text
 from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
@@ -26,9 +27,12 @@ __all__ = ["LISTS", "HostRunner", "ModelRunner", "Runner", "read_lists"]
 LISTS = {
     "ndctl": ("ndctl", "list", "-R", "-N", "-i"),
     "daxctl": ("daxctl", "list", "-D", "-i"),
+    CXL: ("cxl", "list", "-R", "-T", "-i"),
     POLICY: ("cat", "/sys/devices/system/memory/auto_online_blocks"),
 }
 """What is asked of a machine, and by which command."""
+_CXL_RELEASE = 76
+"""The one whose ``cxl list`` is modelled; no plan for another one has a command of cxl."""
 
 
 class Runner(Protocol):
@@ -70,6 +74,7 @@ class ModelRunner:
     def __init__(self, machine: Machine, ndctl: tuple[int, ...] = (76,), save: Path | None = None) -> None:
         self.machine = machine
         self._player = Player(machine, ndctl=ndctl)
+        self._ndctl = ndctl
         self._save = save
         self._log: tuple[str, ...] = ()
         self._seen: dict[str, Any] | None = None
@@ -98,6 +103,8 @@ class ModelRunner:
         return lines
 
     def _ask(self, argv: tuple[str, ...]) -> str:
+        if argv[0] == CXL and (root_of(self.machine.state) is None or self._ndctl[0] != _CXL_RELEASE):
+            return ""
         text = f"{shell_text(argv)} 2>/dev/null"
         return self._player.step(text, parse_step(text), tty=False).stdout
 

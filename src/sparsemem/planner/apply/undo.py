@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import SparsememError
+from sparsemem.planner.apply.cxl import is_cxl, others_on, way_back
 from sparsemem.planner.apply.view import differences, same_thing, show_words, uuids_of, view_of
 from sparsemem.units import parse_size
 
@@ -34,8 +35,9 @@ def lost_things(journal: Journal) -> dict[str, str]:
         state = journal.status(number)
         if state == "kept" or (step.undo is None and state):
             lost |= {name: f"what was on {name}" for name in step.destroys}
+            kinds = ("namespace", "dax", "region", "cxl:") if is_cxl(step) else ("namespace", "dax")
             for name in step.changes if not step.destroys else ():
-                if name.startswith(("namespace", "dax")):
+                if name.startswith(kinds):
                     lost.setdefault(name, f"{name} as it was before")
     return lost
 
@@ -53,10 +55,9 @@ def undo_preview(journal: Journal, lists: dict[str, Any]) -> tuple[list[tuple[st
         made = [name for name in step.changes if name not in before and name in view]
         if journal.status(number) != "done" and step.changes and _as(view, before, step.changes):
             continue
-        commands += (tuple(names.get(word, word) for word in argv) for argv in step.undo)
-        gone += [
-            names.get(name, name) for name in made if any(name in argv and "destroy" in argv[1] for argv in step.undo)
-        ]
+        back = way_back(step, before, view) if is_cxl(step) else step.undo
+        commands += (tuple(names.get(word, word) for word in argv) for argv in back)
+        gone += [names.get(name, name) for name in made if any(name in argv and "destroy" in argv[1] for argv in back)]
     return commands, gone, list(lost_things(journal).values())
 
 
@@ -71,7 +72,8 @@ def take_back(journal: Journal, runner: Runner, number: int, lists: dict[str, An
         journal.write("backed", step=number, lost=False)
         return None
     changed = {name for later in kept for name in later.changes} & set(names)
-    if not step.undo or not _as(view, journal.views[number], changed):
+    stays = is_cxl(step) and any(not later.destroys for later in kept)  # memory of it that is online for good
+    if not step.undo or stays or not _as(view, journal.views[number], changed):
         # nothing brings it back, nothing need be done, or what it made is now what can not be brought back
         journal.write("backed", step=number, lost=step.undo != ())
         return None
@@ -79,7 +81,7 @@ def take_back(journal: Journal, runner: Runner, number: int, lists: dict[str, An
     if foreign:
         return Refused(number, {"found": tuple(foreign), "argv": step.undo[0]})
     journal.write("back", step=number)
-    return _run(journal, runner, number, step, before, names)
+    return _run(journal, runner, number, way_back(step, before, view) if is_cxl(step) else step.undo, before, names)
 
 
 def _as(view: View, other: View, names: Iterable[str]) -> bool:
@@ -93,14 +95,16 @@ def _foreign(journal: Journal, number: int, names: list[str], view: View, uuids:
     half-made counts as its own; where it was seen to end otherwise, the uuid that was seen then.
     """
     state, step = journal.status(number), journal.steps[number - 1]
-    if state == "back":
-        return []
     before, after, made = journal.views[number - 1], journal.views[number], journal.made(number)
+    others = others_on(step, after, view) if is_cxl(step) else []
+    found = [f"{name} is on this plan's region, and not of this plan: {show_words(view.get(name))}" for name in others]
+    if state == "back":
+        return found
     asked = asked_sizes(step)
-    found = []
     for name in names:
         now, then = view.get(name), after.get(name)
         sizes = {None, *(each.get("size") for each in (then, before.get(name)) if each is not None), *asked}
+        sizes |= {0} if name.startswith("cxl:") else set()
         if made is not None and name in uuids and name not in before and uuids[name] != made.get(name):
             found.append(
                 f"{name} is another namespace now: {show_words(now)}; its uuid is {uuids[name]}, not {made.get(name)}"
@@ -123,8 +127,10 @@ def asked_sizes(step: Step) -> set[int]:
         return set()
 
 
-def _run(journal: Journal, runner: Runner, number: int, step: Step, before: View, names: list[str]) -> Refused | None:
-    for argv in step.undo or ():
+def _run(
+    journal: Journal, runner: Runner, number: int, commands: tuple[tuple[str, ...], ...], before: View, names: list[str]
+) -> Refused | None:
+    for argv in commands:
         code, output = runner.run(argv)
         if code and not _as(view_of(runner.observe()), before, names):
             fields = {"argv": argv, "exit_code": code, "output": output, "log": runner.log()}
@@ -134,6 +140,6 @@ def _run(journal: Journal, runner: Runner, number: int, step: Step, before: View
     if not _as(view, before, names):
         found = tuple(differences(view, before, names))
         journal.write("failed", step=number, exit_code=0, output="", found=list(found))
-        return Refused(number, {"argv": (step.undo or ((),))[-1], "found": found})
+        return Refused(number, {"argv": (commands or ((),))[-1], "found": found})
     journal.write("backed", step=number, lost=False)
     return None

@@ -15,14 +15,33 @@ if TYPE_CHECKING:
 
     from sparsemem.planner.plan import Expectation
 
-__all__ = ["POLICY", "View", "changes", "differences", "same_thing", "show_words", "unmet", "uuids_of", "view_of"]
+__all__ = [
+    "CXL",
+    "POLICY",
+    "View",
+    "changes",
+    "differences",
+    "relevant",
+    "same_thing",
+    "show_words",
+    "unmet",
+    "uuids_of",
+    "view_of",
+]
 
 View = dict[str, dict[str, Any]]
+
+CXL = "cxl"
+"""The tool, and the view's prefix of CXL regions: ``cxl:region0`` beside libnvdimm's ``region0``."""
 
 POLICY = "auto_online_blocks"
 """The view's name of the kernel's policy, which some plans set and set back."""
 
-_KEYS = {"namespace": (*NAMESPACE_KEYS, "state"), "region": ("size", "state"), "dax": (*DEVICE_KEYS, "state")}
+_KEYS = {
+    "namespace": (*NAMESPACE_KEYS, "state"), "region": ("size", "state"), "dax": (*DEVICE_KEYS, "state"),
+    CXL: ("size", "interleave_ways", "interleave_granularity", "memdevs", "decode_state", "state"),
+}  # fmt: skip
+_SAME = ("mode", "size", "policy", "interleave_ways", "interleave_granularity", "memdevs", "decode_state")
 
 
 def _walk(document: Any, key: str) -> Iterator[dict[str, Any]]:
@@ -43,10 +62,23 @@ def _devices(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
             kind = next((kind for kind in _KEYS if name.startswith(kind)), None)
             if kind is not None and (kind == "dax") == (tool == "daxctl") and (shown.get("size") or kind == "region"):
                 yield kind, name, shown
+    for shown in _walk(lists.get(CXL), "region"):
+        targets = sorted(shown.get("mappings", ()), key=lambda each: int(each.get("position", 0)))
+        yield (
+            CXL,
+            f"{CXL}:{shown['region']}",
+            {**shown, "memdevs": " ".join(str(each.get("memdev")) for each in targets)},
+        )
+
+
+def relevant(lists: Mapping[str, Any], commands: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """What of an observation is compared: CXL regions only where the commands are about them, else libnvdimm's say it all."""
+    about = any(argv[0] == CXL for argv in commands)
+    return {key: document for key, document in lists.items() if key != CXL or about}
 
 
 def view_of(lists: Mapping[str, Any]) -> View:
-    """The view of what a runner observed: the documents of ``ndctl`` and ``daxctl``, and ``auto_online_blocks`` (None: unreadable)."""
+    """The view of what a runner observed: the documents of the tools, and ``auto_online_blocks`` (None: unreadable)."""
     view: View = {}
     for kind, name, shown in _devices(lists):
         view[name] = {key: shown[key] for key in _KEYS[kind] if key in shown}
@@ -98,20 +130,21 @@ def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
     shown = {name: each for _, name, each in _devices(lists)}
     out = []
     for each in expect:
-        now = shown.get(each.dev)
+        name = f"{CXL}:{each.dev}" if each.tool == CXL else each.dev
+        now = shown.get(name)
         if each.shows is None or now is None:
             if (each.shows is None) != (now is None):
-                out.append(f"{each.dev} is {'still' if now else 'not'} there")
+                out.append(f"{name} is {'still' if now else 'not'} there")
             continue
         wrong = [key for key, value in each.shows.items() if now.get(key) != value]
         words = [f"{key} is {now.get(key, 'missing')}, not {each.shows[key]}" for key in wrong]
         if words:
-            out.append(f"{each.dev}: {'; '.join(words)}")
+            out.append(f"{name}: {'; '.join(words)}")
     return out
 
 
 def same_thing(now: Mapping[str, Any] | None, then: Mapping[str, Any] | None) -> bool:
-    """Is it still what it was, in what decides whose data it holds: mode and size (and a policy)?"""
+    """Is it still what it was, in what decides whose data it holds: mode and size (and a policy; of a CXL region, what it is made of)?"""
     if now is None or then is None:
         return now is None and then is None
-    return all(now.get(key) == then.get(key) for key in ("mode", "size", "policy"))
+    return all(now.get(key) == then.get(key) for key in _SAME)
