@@ -83,7 +83,8 @@ def _taken_back(case: tuple[str, str], runner: ModelRunner, outcome: Any) -> Non
         return
     # and the labels on the devices are as they were: the region brings them back
     found, had = (
-        make_plan(board, parse_intent("region on mem0 mem1")).regions[0].found for board in (runner.machine, plan.before)
+        make_plan(board, parse_intent("region on mem0 mem1")).regions[0].found
+        for board in (runner.machine, plan.before)
     )
     lost = {name for name in gone if f"what was on {name}" in outcome.lost}
     assert set(found) == set(had) - lost

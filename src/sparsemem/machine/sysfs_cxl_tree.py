@@ -1,14 +1,14 @@
 """The directories of the cxl bus's devices: ports and decoders below ``root0``, memory devices below their PCI devices.
 
-There are few of them, so they are made anew for each answer: path -> files and links. ``power`` and the like, which hold nothing
-modelled, are left out.
+They are made from the devices' values, path -> files and links, and kept for as long as those are the same: a listing asks thousands of
+times. ``power`` and the like, which hold nothing modelled, are left out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sparsemem.kernel.cxl.core import PORT_DECODER, ROOT_DECODER, endpoint_decoder, memdevs, regions, root_of
+from sparsemem.kernel.cxl.core import PORT_DECODER, ROOT_DECODER, decoders, endpoint_decoder, memdevs, regions, root_of
 from sparsemem.machine.sysfs_cxl_attribute import (
     committed,
     decoder_files,
@@ -20,6 +20,7 @@ from sparsemem.machine.sysfs_cxl_attribute import (
 )
 
 if TYPE_CHECKING:
+    from sparsemem.kernel.cxl.core import CxlRoot
     from sparsemem.kernel.state import State
     from sparsemem.machine.sysfs_nd_attribute import Attribute
 
@@ -48,11 +49,27 @@ def _driver(name: str) -> dict[str, str]:
     return {"driver": f"{BUS}/drivers/{name}"} if name else {}
 
 
+_KEPT: dict[object, Directories] = {}
+_MOST_KEPT = 64
+
+
 def directories(state: State) -> Directories:
-    """Every directory of a device, by its path. Empty on a machine without CXL."""
+    """Every directory of a device, by its path; not to be changed. Empty on a machine without CXL."""
     root = root_of(state)
     if root is None:
         return {}
+    f = state.kernel.features
+    of_kernel = f.cxl_sysfs, f.cxl_bridge_is_pci_root, f.cxl_dports_with_devices
+    key = of_kernel, root, tuple(memdevs(state)), tuple(decoders(state)), tuple(regions(state))
+    kept = _KEPT.get(key)
+    if kept is None:
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        kept = _KEPT[key] = _directories(state, root)
+    return kept
+
+
+def _directories(state: State, root: CxlRoot) -> Directories:
     f, found, bus = state.kernel.features, Directories(), {"subsystem": BUS}
     newer = f.cxl_sysfs != "6.1"
     host = PCI if f.cxl_bridge_is_pci_root else BRIDGE
