@@ -144,6 +144,7 @@ MESSAGES: tuple[Message, ...] = (
             Wording(
                 "%s: region size %#lx exceeds max available space (%#lx)", fields=("decoder", "bytes", "available")
             ),
+            Wording("%s: region size %#lx exceeds max available space", fields=("decoder", "bytes")),
         ),
         what="cxl's own check against the window's largest free range.",
         steps=(Step("See what is free.", ("cxl", "list", "-DRu")), IOMEM),
