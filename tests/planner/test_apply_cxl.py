@@ -183,6 +183,19 @@ def test_memory_that_stays_online_keeps_its_region(tmp_path: Path) -> None:
     assert "region0 as it was before" in outcome.lost
 
 
+def test_labels_that_are_forgotten(tmp_path: Path) -> None:
+    case = ("gone: region on mem0, fsdax 256M", "replace mem0, region on mem0 mem1, sector rest")
+    for step in (1, 2, 3):
+        path, runner = _fresh(tmp_path / str(step), case)
+        assert go(path, runner, step, "after run") is None
+        assert _result(go(path, runner)) == "done"
+        assert view_of(runner.observe()) == _view(_plan(case).after)
+        outcome = go(path, runner, undo=True)
+        assert outcome is not None
+        assert (outcome.result, outcome.lost, outcome.left) == ("undone", ("what was on mem0",), ())
+        assert view_of(runner.observe()) == _view(_plan(case).before)
+
+
 def test_a_region_that_cxl_did_not_make_is_no_success(tmp_path: Path) -> None:
     """``cxl create-region`` exits 0 when the kernel refuses a target: what is listed afterwards decides."""
     path, runner = _fresh(tmp_path, CASES[0])

@@ -250,6 +250,26 @@ def test_namespaces_of_the_same_devices_come_back_and_are_kept() -> None:
     assert replaced.commands[1].destroys == ("namespace0.0",)
 
 
+def test_labels_of_another_region_hold_the_capacity() -> None:
+    """ndctl issue 297: "No space left on device", once and not the next time. The labels are named, and forgotten only where they are."""
+    board = _used("region on mem0, fsdax 256M")
+    _run(board, *DESTROY)
+    wrong = _plan(board, "region on mem0 mem1, fsdax rest").impossible[0]
+    assert wrong.rule == "label-set"
+    assert "hold 256 MiB of mem0" in wrong.why
+    assert wrong.nearest == ("replace mem0, region on mem0 mem1, fsdax rest",)
+    plan = _plan(board, wrong.nearest[0])
+    assert plan.commands[0].argv == ("ndctl", "init-labels", "-f", "nmem0")
+    assert (plan.commands[0].destroys, plan.commands[0].undo) == (("mem0",), None)
+    assert [each.raw for each in plan.namespaces] == [GIB]
+    assert _plan(board, "region on mem0, fsdax rest").regions[0].found == ("namespace0.0",)
+
+
+def test_labels_in_use_are_not_forgotten() -> None:
+    plan = _plan(_used(), "replace mem0, fsdax 64M")
+    assert plan.impossible[0].what.startswith("ndctl init-labels -f nmem0 is refused")
+
+
 # -- what can not be had
 
 
@@ -334,6 +354,7 @@ def test_what_is_not_modelled_is_said() -> None:
     [
         (cxl_machine(), "region on mem7", "no such CXL memory device"),
         (cxl_machine(), "replace region0", "no such CXL region"),
+        (cxl_machine(), "replace mem7, region", "no such CXL memory device"),
         (cxl_machine(), "region on mem0 decoder=decoder0.1", "no root decoder of this machine"),
         (machine("6.12", GIB), "region on mem0", "the machine has no CXL"),
         (machine("6.12", GIB), "replace region0, fsdax rest", "no such CXL region"),

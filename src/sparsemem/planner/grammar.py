@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import InputError, UsageError
-from sparsemem.planner.cxl.item import RegionItem, parse_region, region_name
+from sparsemem.planner.cxl.item import RegionItem, cxl_name, parse_region
 from sparsemem.planner.intent import MODES, Amount, Intent, Item
 from sparsemem.units import parse_size
 
@@ -57,8 +57,8 @@ def place_name(text: str, column: int | None = None, where: str = "intent") -> s
 
 
 def device_name(text: str, column: int | None = None, where: str = "intent") -> str:
-    """``namespace0.0``, ``dax0.0``, ``region0`` (a CXL one) or ``all``: checked. Raises InputError."""
-    if text != "all" and not _DEVICE.match(text) and not region_name(text):
+    """``namespace0.0``, ``dax0.0``, ``region0`` (a CXL one), ``mem0`` or ``all``: checked. Raises InputError."""
+    if text != "all" and not _DEVICE.match(text) and not cxl_name(text):
         remedy = 'write "replace namespace0.0", "replace dax0.0" or "replace all"'
         raise _wrong(f"{text!r} can not be replaced", column, remedy, where)
     return text
@@ -67,7 +67,7 @@ def device_name(text: str, column: int | None = None, where: str = "intent") -> 
 def all_words(names: Iterable[str]) -> tuple[str, ...]:
     """What is replaced, each once: "all" stands for every namespace and dax device, CXL regions are named beside it."""
     found = tuple(dict.fromkeys(names))
-    return tuple(name for name in found if name == "all" or region_name(name)) if "all" in found else found
+    return tuple(name for name in found if name == "all" or cxl_name(name)) if "all" in found else found
 
 
 def build_item(

@@ -95,8 +95,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """``items`` in the order they were written; ``replace``: names of namespaces, dax devices and CXL regions that may be destroyed,
-    ("all",) for every namespace and dax device; without it all that exist are kept. ``regions``: CXL regions to make first."""
+    """``items`` in the order they were written; ``replace``: names of namespaces, dax devices, CXL regions and CXL memory devices (their
+    labels) that may be destroyed, ("all",) for every namespace and dax device; without it all that exist are kept. ``regions``: CXL
+    regions to make first."""
 
     items: tuple[Item, ...]
     replace: tuple[str, ...] = ()

@@ -12,13 +12,13 @@ from sparsemem.units import parse_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["REGION_KEYS", "RegionItem", "parse_region", "region_name", "region_of_table"]
+__all__ = ["REGION_KEYS", "RegionItem", "cxl_name", "parse_region", "region_of_table"]
 
 REGION_KEYS = ("decoder", "granularity", "on", "size", "type", "ways")
 """The keys of a ``[[region]]`` table."""
 _MEMDEV = re.compile(r"mem\d+\Z")
 _DECODER = re.compile(r"decoder\d+\.\d+\Z")
-_REGION = re.compile(r"region\d+\Z")
+_CXL = re.compile(r"(region|mem)\d+\Z")
 _EXAMPLE = 'for example "region on mem0 mem1, fsdax rest"'
 _LARGEST = 1 << 52
 
@@ -49,9 +49,9 @@ class RegionItem:
         return " ".join(words)
 
 
-def region_name(text: str) -> bool:
-    """Is it the name of a region, as ``replace`` takes it?"""
-    return _REGION.match(text) is not None
+def cxl_name(text: str) -> bool:
+    """Is it the name of a CXL region, or of a memory device (its labels), as ``replace`` takes it?"""
+    return _CXL.match(text) is not None
 
 
 class _Reader:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sparsemem.errors import NotModelledError
 from sparsemem.kernel.cxl.core import memdevs
 from sparsemem.kernel.cxl.core import regions as made_regions
 from sparsemem.planner.cxl.choice import choose, complete
-from sparsemem.planner.cxl.item import RegionItem, region_name
+from sparsemem.planner.cxl.item import RegionItem, cxl_name
 from sparsemem.planner.cxl.refused import check_known, free_words, nearest_items, reason
 from sparsemem.planner.cxl.stage import RegionRefusedError, Stage
 from sparsemem.planner.grammar import parse_intent
 from sparsemem.planner.intent import Intent
 from sparsemem.planner.plan import Impossible
 from sparsemem.planner.prove import CommandRefusedError
+from sparsemem.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sparsemem.kernel.state import State
     from sparsemem.machine.machine import Machine
+    from sparsemem.planner.cxl.stage import PlannedRegion
     from sparsemem.planner.plan import Plan
 
 __all__ = ["about_regions", "offered", "region_plan"]
@@ -31,12 +34,12 @@ _MOST_TRIED = 12
 
 def about_regions(intent: Intent) -> bool:
     """Does it make or replace CXL regions?"""
-    return bool(intent.regions) or any(region_name(name) for name in intent.replace)
+    return bool(intent.regions) or any(cxl_name(name) for name in intent.replace)
 
 
 def _rest(intent: Intent) -> Intent:
     """What is planned once the regions are as they should be."""
-    return Intent(intent.items, tuple(name for name in intent.replace if not region_name(name)))
+    return Intent(intent.items, tuple(name for name in intent.replace if not cxl_name(name)))
 
 
 class _Had:
@@ -121,15 +124,14 @@ def region_plan(
     """Plan an intent that makes or replaces CXL regions; ``make`` is ``make_plan``. Raises what that raises."""
     stage = Stage(machine, ndctl)
     had = _Had(make, machine, ndctl) if nearest else None
-    for name in intent.replace:
-        if region_name(name):
-            try:
-                stage.destroy(name)
-            except CommandRefusedError as refused:
-                why = "what is on it is in use, or the kernel does not let go of it; the words below say why"
-                what = f"{' '.join(refused.argv)} is refused as things stand"
-                wrong = Impossible(item=None, what=what, why=why, rule=refused.rule, says=refused.words)
-                return _nothing(make, machine, intent, ndctl, wrong)
+    for name in sorted(filter(cxl_name, intent.replace), key=lambda name: name.startswith("mem")):
+        try:
+            (stage.forget if name.startswith("mem") else stage.destroy)(name)
+        except CommandRefusedError as refused:
+            why = "what is on it is in use, or the kernel does not let go of it; the words below say why"
+            what = f"{' '.join(refused.argv)} is refused as things stand"
+            wrong = Impossible(item=None, what=what, why=why, rule=refused.rule, says=refused.words)
+            return _nothing(make, machine, intent, ndctl, wrong)
     for number, item in enumerate(intent.regions):
         state = stage.machine.copy().state
         done = _complete(state, item)
@@ -137,7 +139,14 @@ def region_plan(
             stage.create(number, done)
         except RegionRefusedError as error:
             return _nothing(make, machine, intent, ndctl, _wrong(error, state, intent, number, done, had))
-    plan = make(stage.machine, _rest(intent), ndctl=ndctl, nearest=nearest)
+    try:
+        plan = make(stage.machine, _rest(intent), ndctl=ndctl, nearest=nearest)
+    except NotModelledError:  # nobody can tell where such a region has room
+        if not any(each.foreign for each in stage.regions):
+            raise
+        return _nothing(make, machine, intent, ndctl, _held(stage, intent, had))
+    if plan.impossible and any(each.foreign for each in stage.regions):
+        return _nothing(make, machine, intent, ndctl, _held(stage, intent, had))
     notes = [
         f"{', '.join(each.found)} {'comes' if len(each.found) == 1 else 'come'} back with {each.region}: the labels lie on its memory "
         "devices. Kept, as nothing replaces it." for each in stage.regions if each.found and not intent.replace
@@ -150,9 +159,30 @@ def region_plan(
     )  # fmt: skip
 
 
+def _held_words(region: PlannedRegion) -> str:
+    held = " and ".join(f"{format_size(size)} of {name}" for name, size in region.foreign)
+    return f"labels of namespaces of another region, made of other devices or in another order, hold {held}"
+
+
+def _held(stage: Stage, intent: Intent, had: _Had | None) -> Impossible:
+    """Labels of regions that are gone hold the capacity: the namespaces come back with the same devices, or the labels are made anew."""
+    region = next(each for each in stage.regions if each.foreign)
+    argv = ("ndctl", "create-namespace", "-r", region.region)
+    step = stage.prover.play(argv)
+    says = (
+        (" ".join(argv), *(line.strip() for line in step.stdout.splitlines() if line.strip())) if step.exit_code else ()
+    )
+    names = tuple(name for name, _ in region.foreign)
+    nearest = had(iter([replace(intent, replace=(*intent.replace, *names))])) if had is not None else ()
+    return Impossible(
+        item=None, what=", ".join(map(str, intent.items)) or str(intent.regions[0]), why=_held_words(region), rule="label-set",
+        says=says, nearest=nearest,
+    )  # fmt: skip
+
+
 def _after(plan: Plan, intent: Intent, machine: Machine, had: _Had | None) -> Plan:
     """The regions can be had, and not what is wanted on them: nearest are other namespaces, then other regions."""
-    first = tuple(name for name in intent.replace if region_name(name))
+    first = tuple(name for name in intent.replace if cxl_name(name))
     found = []
     for number, wrong in enumerate(plan.impossible):
         texts = list(had(_larger(intent), 2)) if had is not None and not number else []

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import InputError
-from sparsemem.kernel.cxl.core import ROOT_DECODER, decoder_of, regions
+from sparsemem.kernel.cxl.core import ROOT_DECODER, decoder_of, memdev_of, memdevs, regions
+from sparsemem.kernel.nvdimm.core import namespace_of, nvdimm_of
+from sparsemem.kernel.nvdimm.dimm_devs import label_id
 from sparsemem.planner.intent import size_word
 from sparsemem.planner.plan import Command, Expectation
 from sparsemem.planner.predict import Rules
@@ -30,7 +32,8 @@ SHOWN = ("size", "interleave_ways", "interleave_granularity", "decode_state")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRegion:
     """A CXL region that the plan makes, as the played machine has it. ``item``: the index in the intent's regions; ``memdevs`` in the order
-    of interleaving; ``granularity`` bytes; ``found``: namespaces that come back with it."""
+    of interleaving; ``granularity`` bytes; ``found``: namespaces that come back with it; ``foreign``: memory devices on which labels of
+    other regions hold bytes, and how many."""
 
     region: str
     item: int
@@ -40,6 +43,7 @@ class PlannedRegion:
     granularity: int
     range: Range
     found: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, int], ...] = ()
 
 
 class RegionRefusedError(Exception):
@@ -118,6 +122,21 @@ class Stage:
         undo = (back,) if len(region.targets) == region.nr_targets and region.ways else None
         self.commands.append(Command(argv, why, (Expectation("cxl", name, None),), undo))
 
+    def forget(self, memdev: str) -> None:
+        """New, empty labels on a memory device. Raises InputError, CommandRefusedError."""
+        have = [each.name for each in memdevs(self.machine.state)]
+        if memdev not in have:
+            raise InputError(
+                f"replace {memdev}: there is no such CXL memory device", where="intent",
+                remedy=f"there are {', '.join(have)}" if have else "there is none",
+            )  # fmt: skip
+        argv = ("ndctl", "init-labels", "-f", memdev_of(self.machine.state, memdev).nvdimm)
+        step = self.prover.play(argv)
+        if step.exit_code or "initialized 0" in step.stdout:
+            raise CommandRefusedError(argv, step)
+        why = f"The intent replaces {memdev}: what its labels say of namespaces is forgotten."
+        self.commands.append(Command(argv, why, (), None, (memdev,)))
+
     def create(self, number: int, item: RegionItem) -> PlannedRegion:
         """Make the region of an item with everything said. Raises RegionRefusedError."""
         argv = create_argv(item)
@@ -127,15 +146,23 @@ class Stage:
         if not new or not new[0].nd_region or step.exit_code:
             raise RegionRefusedError(argv, step, made=bool(new))
         region = new[0]
-        found = tuple(
-            name
-            for space in find_spaces(self.machine.state, (), self.ndctl)
-            if space.name == region.nd_region
-            for name in space.device_names
-        )
+        state = self.machine.state
+        spaces = [
+            namespace_of(state, key)
+            for key in state.nd.children.get(region.nd_region, ())
+            if key.startswith("namespace")
+        ]
+        found = tuple(each.name for each in spaces if each.size)
+        own = {label_id(each.uuid) for each in spaces}
+        foreign = []
+        for name in _memdevs(self.machine, region):
+            ndd = nvdimm_of(state, memdev_of(state, name).nvdimm).ndd
+            held = sum(each.size for each in (() if ndd is None else ndd.dpa) if each.name not in own)
+            foreign += [(name, held)] if held else []
         planned = PlannedRegion(
             region=region.name, item=number, decoder=item.decoder or ROOT_DECODER, memdevs=_memdevs(self.machine, region),
             ways=region.ways, granularity=region.granularity, range=Range(region.start, region.start + region.size), found=found,
+            foreign=tuple(foreign),
         )  # fmt: skip
         shown = self.shown(region.name)
         expect = Expectation("cxl", region.name, {key: shown[key] for key in SHOWN if key in shown})
