@@ -61,6 +61,7 @@ def command(
       amounts  24G (raw), usable 24G, 30%, rest, all whole blocks
       options  on region0, on node1, name=db, map=mem, align=1G, sector=512,
                no-movable; "replace namespace0.0" or "replace all" in front
+      CXL      "region on mem0 mem1 granularity=4096, fsdax rest"
 
     What exists is kept, unless it is named behind replace. The plan is played on the model first. Exit code 13: it can not be had
     like this; the nearest intents that can are shown.
