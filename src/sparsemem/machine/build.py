@@ -21,6 +21,7 @@ from sparsemem.kernel.ioport import (
 )
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import iomem_resource
+from sparsemem.machine.build_cxl import cxl_operation, why_not
 from sparsemem.machine.build_nd import nd_operations, placed, without_claims
 from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
 from sparsemem.machine.layout import BootLayout
@@ -294,6 +295,7 @@ def build(description: MachineDescription, version: str | None = None, *, device
     if devices:
         writer = kernel_of(description)[0] if description.kernel_release is not None else k
         mappings += _devices(machine, description, writer, own_pads, notes)
+        mappings += _cxl(machine, description, notes)
     known = {fact.dev for fact in placed(description)} if devices else set()
     for fact in description.namespaces:
         if fact.region in known:
@@ -319,6 +321,22 @@ def build(description: MachineDescription, version: str | None = None, *, device
     if version is None:
         _match_block_states(machine, description, notes)
     return Built(machine, tuple(mappings), tuple(notes))
+
+
+def _cxl(machine: Machine, description: MachineDescription, notes: list[Note]) -> list[tuple[str, Answer]]:
+    """The CXL devices, where the model has such a topology; else a note that says why not."""
+    fact = description.cxl
+    if fact is None:
+        return []
+    operation = cxl_operation(description, machine.kernel)
+    why = why_not(fact) or "no entry of /proc/iomem is its window"
+    if not machine.kernel.features.cxl_regions:
+        why = f"Linux {machine.kernel.version} makes no CXL regions, or none is known of it"
+    window = any((res.start, res.end + 1) == fact.window for res in machine.state.iomem.children)
+    if operation is None or not window:
+        notes.append(Note(description.source, "CXL", f"its CXL devices are left out: {why}"))
+        return []
+    return [("CXL", machine.apply(operation))]
 
 
 def _is_there(machine: Machine, r: Range) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockFact",
     "BootRegion",
+    "CxlDeviceFact",
+    "CxlFact",
     "DaxFact",
     "InfoBlockFact",
     "LabelAreaFact",
@@ -153,6 +155,30 @@ class InfoBlockFact:
 
 
 @dataclass(frozen=True, slots=True)
+class CxlDeviceFact:
+    """``memN``: bytes of persistent and of volatile capacity, serial number (0: none), and bytes of its label area."""
+
+    name: str
+    pmem: int
+    ram: int
+    serial: int
+    label_area: int
+
+
+@dataclass(frozen=True, slots=True)
+class CxlFact:
+    """``window``: that of ``decoder0.0``. How many root decoders, ports below the root and endpoint ports there are, and the names of the
+    regions."""
+
+    window: Range
+    devices: tuple[CxlDeviceFact, ...]
+    roots: int = 1
+    ports: int = 1
+    endpoints: int = 0
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MachineDescription:
     """Everything read from one machine. ``source`` names it ("this machine", a path, a layout line).
 
@@ -180,4 +206,5 @@ class MachineDescription:
     dax: tuple[DaxFact, ...] = ()
     label_areas: tuple[LabelAreaFact, ...] = ()
     info_blocks: tuple[InfoBlockFact, ...] = ()
+    cxl: CxlFact | None = None
     notes: tuple[Note, ...] = field(default=(), compare=False)

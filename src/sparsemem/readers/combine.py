@@ -11,6 +11,7 @@ from sparsemem.machine.description import (
     Note,
 )
 from sparsemem.readers.bootlog import boot_lines, parse_boot_log
+from sparsemem.readers.cxl import read_cxl
 from sparsemem.readers.dax import read_dax
 from sparsemem.readers.facts import (
     Facts,
@@ -71,6 +72,7 @@ def read_source(source: Source) -> MachineDescription:
         source.notes.extend(notes)
     facts.regions, facts.namespaces = read_nd(source)
     facts.dax = read_dax(source)
+    facts.cxl = read_cxl(source)
     facts.boot_map = read_firmware_memmap(source)
     if not live:
         facts.label_areas, facts.info_blocks = read_media(source)
@@ -140,5 +142,6 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         dax=dax,
         label_areas=facts.label_areas,
         info_blocks=facts.info_blocks,
+        cxl=facts.cxl,
         notes=tuple(notes),
     )

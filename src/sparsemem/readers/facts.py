@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.machine.description import (
     BootRegion,
+    CxlFact,
     DaxFact,
     InfoBlockFact,
     LabelAreaFact,
@@ -51,6 +52,7 @@ class Facts:
     boot_map: tuple[BootRegion, ...] = ()
     label_areas: tuple[LabelAreaFact, ...] = ()
     info_blocks: tuple[InfoBlockFact, ...] = ()
+    cxl: CxlFact | None = None
     log: BootLog = field(default_factory=BootLog)
     notes: list[Note] = field(default_factory=list)
 

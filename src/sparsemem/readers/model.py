@@ -11,6 +11,7 @@ from sparsemem.machine import sysfs
 from sparsemem.machine.description import BlockFact, InfoBlockFact, LabelAreaFact
 from sparsemem.machine.sysfs_error import SysfsError
 from sparsemem.readers.combine import describe
+from sparsemem.readers.cxl import read_cxl
 from sparsemem.readers.dax import read_dax
 from sparsemem.readers.facts import Facts
 from sparsemem.readers.memory_blocks import MemoryBlocks
@@ -92,6 +93,7 @@ def read_model(machine: Machine) -> MachineDescription:
     facts.iomem, facts.memory = state.iomem, _memory(state)
     facts.regions, facts.namespaces = read_nd(source)
     facts.dax = read_dax(source)
+    facts.cxl = read_cxl(source)
     found = describe(facts, source.name)
     places = {fact.dev: fact.range.start for fact in found.regions if fact.range is not None}
     areas = tuple(

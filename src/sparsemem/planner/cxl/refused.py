@@ -63,7 +63,7 @@ def check_known(state: State, item: RegionItem) -> None:
         if window:
             raise NotModelledError(
                 f"I cannot tell what becomes of {item}", where="intent",
-                why="this machine has a CXL window, and which devices are below it was not read",
+                why="this machine has a CXL window, and its devices were not read, or are not such as the model has (a note says why)",
                 remedy="describe them: a scenario with cxl = [...] under [machine] (docs/scenarios.md)",
             )  # fmt: skip
         raise InputError(

@@ -1,0 +1,51 @@
+"""A captured machine's CXL as an operation: where its topology is the one that the model has."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sparsemem.kernel.cxl.core import SZ_256M
+from sparsemem.kernel.cxl.mem import Device
+from sparsemem.machine.cxl_board import MOST_DEVICES, root_ports
+from sparsemem.machine.cxl_operations import devices_text
+from sparsemem.machine.operations import Operation
+
+if TYPE_CHECKING:
+    from sparsemem.machine.description import CxlFact, MachineDescription
+    from sparsemem.spec import Kernel
+
+__all__ = ["cxl_operation", "why_not"]
+
+
+def why_not(fact: CxlFact) -> str | None:
+    """Why the model can not be this machine's CXL; None where it can."""
+    named = [each.name for each in fact.devices]
+    if fact.regions:
+        return f"{', '.join(fact.regions)} is there already, and how it is made up is not read"
+    if fact.roots != 1 or fact.ports != 1:
+        return f"{fact.roots} root decoders and {fact.ports} ports: the model has one host bridge with one window"
+    if len(named) > MOST_DEVICES or named != [f"mem{number}" for number in range(len(named))]:
+        return f"the devices are {', '.join(named)}: the model has up to {MOST_DEVICES}, from mem0 on"
+    if fact.endpoints != len(named):
+        return f"{len(named)} memory devices and {fact.endpoints} endpoints: one of them has no driver"
+    if any(each.ram or each.pmem < SZ_256M for each in fact.devices):
+        return "a device has volatile capacity, or no persistent one"
+    return None
+
+
+def cxl_operation(description: MachineDescription, k: Kernel) -> Operation | None:
+    """What makes the model's drivers find this; None where there is nothing, or nothing that it can be."""
+    fact = description.cxl
+    if fact is None or not k.features.cxl_regions or why_not(fact) is not None:
+        return None
+    devices = [Device(each.pmem, each.serial, each.label_area) for each in fact.devices]
+    names = [each.dev for each in description.regions] + [each.region or "" for each in description.dax]
+    taken = sorted({int(number[0]) for name in names if (number := re.findall(r"\d+", name))})
+    options = {
+        "devices": devices_text(devices), "dports": str(root_ports(len(devices))),
+        "flushes": "N" if description.hypervisor else "Y", "msi": "N",
+    }  # fmt: skip
+    if taken:
+        options["taken"] = ",".join(map(str, taken))
+    return Operation("cxl_acpi_probe", (fact.window,), options=tuple(sorted(options.items())))
