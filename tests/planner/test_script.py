@@ -1,4 +1,4 @@
-"""The shell script, run by a real sh with an ndctl and a daxctl that are the model: it ends as planned, and stops where it is not."""
+"""The shell script, run by a real sh with tools that are the model: it ends as planned, and stops where it is not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from sparsemem.machine.notation import format_machine, parse_machine
 from sparsemem.planner import make_plan, parse_intent, to_script
-from tests.planner.machines import GIB, line, machine
+from tests.planner.machines import GIB, cxl_machine, line, machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +22,13 @@ _TOOL = """\
 import os, sys
 from pathlib import Path
 from sparsemem.machine.notation import format_machine, parse_machine
-from sparsemem.tools import daxctl, ndctl
+from sparsemem.tools import cxl, daxctl, ndctl
 from sparsemem.tools.result import Console
 from sparsemem.tools.tree import MachineTree
 
 state = Path(os.environ["MACHINE"])
 board = parse_machine(state.read_text())
-tool = {{"ndctl": ndctl, "daxctl": daxctl}}["{tool}"]
+tool = {{"cxl": cxl, "ndctl": ndctl, "daxctl": daxctl}}["{tool}"]
 done = tool.main(MachineTree(board), sys.argv[1:], Console(tty=False))
 state.write_text(format_machine(board))
 sys.stdout.write(done.stdout)
@@ -40,7 +40,7 @@ sys.exit(done.exit_code)
 @pytest.fixture
 def guest(tmp_path: Path) -> Path:
     """A directory with the tools, and no root needed."""
-    for tool in ("ndctl", "daxctl"):
+    for tool in ("cxl", "ndctl", "daxctl"):
         file = tmp_path / tool
         file.write_text(_TOOL.format(python=sys.executable, tool=tool))
         file.chmod(0o755)
@@ -71,6 +71,26 @@ def test_it_does_what_was_planned(guest: Path) -> None:
         k: v for k, v in plan.after.state.dax.items() if k.startswith("dax0")
     }
     assert after.state.iomem == plan.after.state.iomem
+
+
+def test_it_makes_a_cxl_region(guest: Path) -> None:
+    start = format_machine(cxl_machine())
+    plan = make_plan(parse_machine(start), parse_intent("region on mem1 mem0, fsdax 512M"))
+    done = _run(guest, start, to_script(plan))
+    assert done.returncode == 0, done.stderr
+    after = parse_machine((guest / "machine").read_text())
+    assert after.state.misc["cxl:region0"].targets == plan.after.state.misc["cxl:region0"].targets
+    replaced = make_plan(after, parse_intent("replace region0, region 256M on mem0"))
+    done = _run(guest, format_machine(after), to_script(replaced))
+    assert done.returncode == 0, done.stderr
+    assert parse_machine((guest / "machine").read_text()).state.misc["cxl:region0"].size == 256 << 20
+
+
+def test_it_stops_where_cxl_makes_no_region_and_exits_0(guest: Path) -> None:
+    plan = make_plan(cxl_machine(), parse_intent("region on mem0, fsdax rest"))
+    done = _run(guest, format_machine(cxl_machine("6.12", hypervisor=True)), to_script(plan))
+    assert done.returncode == 1
+    assert "region0: size is missing, not 536870912: stopped" in done.stderr or "failed to commit" in done.stderr
 
 
 def test_it_stops_where_the_machine_is_another(guest: Path) -> None:
