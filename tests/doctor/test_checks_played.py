@@ -37,6 +37,22 @@ def without(layout: str, **fields: object) -> Diagnosis:
     return _examine(make_context(machine, description, True, (), captured=False), ())
 
 
+def test_cxl_devices_in_no_region() -> None:
+    """ndctl issues 226 and 236, run_qemu issue 6: the devices are listed, and there is nothing that could be used."""
+    layout = (
+        "6.12; 1M-2G ram, 4G+4G CXL Window 0; with bare-metal possible_nodes=2; cxl_acpi_probe 0x100000000-0x1ffffffff "
+        "devices=268435456:1:262144,805306368:2:262144,805306368:3:262144 dports=3 msi=N"
+    )
+    player = play(layout)
+    found = finding(player, "cxl-no-region")
+    assert (found.severity, found.devices, found.capacity) == ("notice", ("mem0", "mem1", "mem2"), 1792 * MIB)
+    assert " ".join(remedy(found).argv) == "cxl create-region -t pmem -d decoder0.0 -w 2 -m mem1 mem2"
+    after = cured(player, "cxl-no-region")
+    assert "cxl-no-region" not in ids(after)
+    assert [(each.name, each.raw) for each in after.balances if each.kind == "region"] == [("region0", 1536 * MIB)]
+    assert "cxl-no-region" not in ids(diagnose_machine(parse_machine("6.12; 1M-2G ram, 4G+4G CXL Window 0")))
+
+
 def _script(text: str):  # type: ignore[no-untyped-def]
     from sparsemem.play.shell import parse_step
 

@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     cxl.CxlWindows(),
     cxl.LowMemoryHole(),
     cxl.SoftReserved(),
+    cxl.CxlUnused(),
     regions.LabelLess(),
     regions.FreeInSection(),
     regions.FreeOffSubSection(),

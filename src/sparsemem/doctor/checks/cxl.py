@@ -1,4 +1,4 @@
-"""CXL windows: whole memory blocks or not, the low memory hole, and two drivers for one soft-reserved range."""
+"""CXL windows: whole memory blocks or not, the low memory hole, and two drivers for one soft-reserved range; devices in no region."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_windows
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import Intervals, outside
-from sparsemem.doctor.needs import BLOCK_SIZE, IOMEM
+from sparsemem.doctor.needs import BLOCK_SIZE, DESCRIBED, IOMEM
 from sparsemem.doctor.rules import finding
 from sparsemem.ranges import Range
 from sparsemem.units import GIB, MIB, format_size
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.finding import Finding
+    from sparsemem.machine.description import CxlDeviceFact
 
-__all__ = ["CxlWindows", "LowMemoryHole", "SoftReserved"]
+__all__ = ["CxlUnused", "CxlWindows", "LowMemoryHole", "SoftReserved"]
 
 _GRANULE = 256 * MIB
 _WAYS = (2, 3, 4, 6, 8, 12, 16)
@@ -174,3 +175,46 @@ class SoftReserved(Check):
                         ),
                     ),
                 )
+
+
+class CxlUnused(Check):
+    """CXL memory devices with persistent capacity, and no region at all: libnvdimm shows nothing of them."""
+
+    id = "cxl-unused"
+    question = "Is the persistent memory of CXL devices in a region?"
+    about = "CXL memory devices in no region"
+    needs = (DESCRIBED,)
+    finds = (Kind("cxl-no-region", ("notice",), "cxl-region-config"),)
+
+    def nothing(self, ctx: Context) -> str | None:
+        found = ctx.description.cxl if ctx.description is not None else None
+        return None if found is not None and found.devices else "no CXL memory devices were read"
+
+    def run(self, ctx: Context) -> Iterator[Finding]:
+        fact = ctx.description.cxl if ctx.description is not None else None
+        able = [each for each in fact.devices if each.pmem >= _GRANULE] if fact is not None else []
+        if fact is None or fact.regions or not able or not ctx.kernel.features.cxl_regions:
+            return
+        size = sum(each.pmem for each in able)
+        names = [f"{each.name} ({format_size(each.pmem)})" for each in able]
+        remedies = [Remedy("See what can be had of it.", ("sparsemem", "plan", "region, fsdax rest"))]
+        if fact.roots == fact.ports == 1:
+            chosen = _largest_set(able)
+            argv = ("cxl", "create-region", "-t", "pmem", "-d", "decoder0.0", "-w", str(len(chosen)), "-m", *chosen)
+            remedies.insert(
+                0, Remedy("Make the largest region of them; namespaces are then made on it.", argv, steps=(argv,))
+            )
+        yield finding(
+            "cxl-no-region", "notice",
+            f"{', '.join(names)}: this persistent memory is in no CXL region. cxl list shows the devices; ndctl list shows nothing, and "
+            "nothing can use them.",
+            "cxl-region-config", ranges=(fact.window,), devices=tuple(each.name for each in able), capacity=size, remedies=tuple(remedies),
+        )  # fmt: skip
+
+
+def _largest_set(devices: list[CxlDeviceFact]) -> list[str]:
+    """The devices of the largest region below one host bridge: a power of two of them, equal parts of each."""
+    by_size = sorted(devices, key=lambda each: -each.pmem)
+    ways = max((1, 2, 4, 8, 16), key=lambda n: (by_size[n - 1].pmem * n, n) if n <= len(by_size) else (0, 0))
+    chosen = {each.name for each in by_size[:ways]}
+    return [each.name for each in devices if each.name in chosen]

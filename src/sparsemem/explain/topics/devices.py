@@ -162,12 +162,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         id="cxl-window",
         title="where CXL memory may appear",
-        names=("cxl window", "cxl-low-memory-hole", "CFMWS", "CEDT", "CXL", "cxl region"),
+        names=("cxl window", "cxl-low-memory-hole", "CFMWS", "CEDT", "CXL", "cxl region", "cxl-no-region"),
         text=(
             "The firmware's CEDT lists windows (CFMWS) of host addresses; regions are made inside them. Base and size"
             " are multiples of 256 MiB times the ways, and 2 GiB is the size to prefer: memory blocks may be as large"
             " as 2 GiB, and what lies outside whole blocks is stranded. From 6.16 the windows' alignment makes the"
-            " kernel choose smaller blocks."
+            " kernel choose smaller blocks. Persistent memory of a CXL device is used through a region only: cxl create-region"
+            " makes one, libnvdimm shows it, and ndctl makes namespaces on it."
         ),
         rules=("cxl-window-alignment", "cxl-window-space", "memory-block-size"),
         cases=("C31", "C32"),
