@@ -353,6 +353,7 @@ def test_what_is_not_modelled_is_said() -> None:
     ("board", "text", "words"),
     [
         (cxl_machine(), "region on mem7", "no such CXL memory device"),
+        (cxl_machine(), "fsdax rest on region0", "no such region or node"),
         (cxl_machine(), "replace region0", "no such CXL region"),
         (cxl_machine(), "replace mem7, region", "no such CXL memory device"),
         (cxl_machine(), "region on mem0 decoder=decoder0.1", "no root decoder of this machine"),
@@ -364,6 +365,13 @@ def test_what_is_not_modelled_is_said() -> None:
 def test_what_is_not_there(board: Machine, text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         make_plan(board, parse_intent(text))
+
+
+def test_a_place_that_is_not_there_yet_is_made() -> None:
+    with pytest.raises(InputError) as caught:
+        make_plan(cxl_machine(), parse_intent("fsdax rest on region0"))
+    assert '"region on mem0 mem1, ..."' in str(caught.value.remedy)
+    assert _plan(cxl_machine(), "region on mem0 mem1, fsdax rest on region0").namespaces
 
 
 # -- what is offered

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sparsemem.planner.cxl.item import RegionItem
+    from sparsemem.planner.cxl.measure import CxlBalance
+    from sparsemem.planner.cxl.stage import PlannedRegion
     from sparsemem.planner.grammar import parse_intent
     from sparsemem.planner.intent import Amount, Intent, Item
     from sparsemem.planner.make import make_plan
@@ -23,13 +26,16 @@ __all__ = [
     "Amount",
     "Balance",
     "Command",
+    "CxlBalance",
     "Expectation",
     "Impossible",
     "Intent",
     "Item",
     "Plan",
     "PlannedNamespace",
+    "PlannedRegion",
     "PredictionError",
+    "RegionItem",
     "VmPlan",
     "VmSpec",
     "command_to_json",
@@ -47,6 +53,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "cxl.item": ("RegionItem",),
+    "cxl.measure": ("CxlBalance",),
+    "cxl.stage": ("PlannedRegion",),
     "grammar": ("parse_intent",),
     "intent": ("Amount", "Intent", "Item"),
     "make": ("make_plan",),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import InputError
 from sparsemem.kernel.nvdimm.btt_devs import LBASIZES
+from sparsemem.planner.cxl.choice import unclaimed
 from sparsemem.planner.intent import Amount, size_word
 from sparsemem.planner.problem import Want
 from sparsemem.spec.rules import RULES
@@ -38,7 +39,7 @@ def _words(rule: str) -> str:
     return found.title if found is not None else rule
 
 
-def _selected(spaces: list[Space], item: Item, number: int) -> list[int]:
+def _selected(rules: Rules, spaces: list[Space], item: Item, number: int) -> list[int]:
     """The regions that the item's places select. Raises InputError where there is none."""
     found = [index for index, space in enumerate(spaces) if not item.where or set(item.where) & set(space.places)]
     for place in item.where:
@@ -48,9 +49,15 @@ def _selected(spaces: list[Space], item: Item, number: int) -> list[int]:
             )
             raise InputError(
                 f"on {place}: the machine has no such region or node with persistent memory", where=f"intent, item {number + 1}",
-                remedy=f"there are {', '.join(dict.fromkeys(have))}" if have else "it has no region at all",
+                remedy=f"there are {', '.join(dict.fromkeys(have))}" if have else _no_region(rules),
             )  # fmt: skip
     return found
+
+
+def _no_region(rules: Rules) -> str:
+    free = [each.name for each in unclaimed(rules.state)]
+    made = f': make one of its CXL devices, "region on {" ".join(free)}, ..."' if free else ""
+    return f"it has no region at all{made}"
 
 
 def _mode(rules: Rules, item: Item, number: int, ndctl: tuple[int, ...]) -> Forbidden | None:
@@ -182,7 +189,7 @@ def _want(rules: Rules, spaces: list[Space], item: Item, number: int, ndctl: tup
     wrong = _mode(rules, item, number, ndctl)
     if wrong is not None:
         return wrong
-    selected = _selected(spaces, item, number)
+    selected = _selected(rules, spaces, item, number)
     reasons = [_unfit(rules, spaces[index], item) for index in selected]
     found = [index for index, reason in zip(selected, reasons, strict=True) if reason is None]
     if not found:
