@@ -184,7 +184,7 @@ class CxlUnused(Check):
     question = "Is the persistent memory of CXL devices in a region?"
     about = "CXL memory devices in no region"
     needs = (DESCRIBED,)
-    finds = (Kind("cxl-no-region", ("notice",), "cxl-region-config"),)
+    finds = (Kind("cxl-no-region", ("notice",), None, "6.0 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
         found = ctx.description.cxl if ctx.description is not None else None
@@ -208,7 +208,9 @@ class CxlUnused(Check):
             "cxl-no-region", "notice",
             f"{', '.join(names)}: this persistent memory is in no CXL region. cxl list shows the devices; ndctl list shows nothing, and "
             "nothing can use them.",
-            "cxl-region-config", ranges=(fact.window,), devices=tuple(each.name for each in able), capacity=size, remedies=tuple(remedies),
+            None, why="A region gives devices addresses in the window; libnvdimm makes a region of its own of it, with namespaces.",
+            kernels="6.0 and later", ranges=(fact.window,), devices=tuple(each.name for each in able), capacity=size,
+            remedies=tuple(remedies), source="drivers/cxl/core/region.c, drivers/cxl/pmem.c (read in 6.1, 6.12, 7.2)",
         )  # fmt: skip
 
 

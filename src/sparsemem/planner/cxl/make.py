@@ -152,7 +152,9 @@ def region_plan(
         "devices. Kept, as nothing replaces it." for each in stage.regions if each.found and not intent.replace
     ]  # fmt: skip
     if plan.impossible:
-        return _after(plan, intent, machine, had)
+        return replace(
+            _after(plan, intent, machine, had), balance=make(machine, Intent(()), ndctl=ndctl, nearest=False).balance
+        )
     return replace(
         plan, intent=intent, commands=(*stage.commands, *plan.commands), regions=tuple(stage.regions), before=machine,
         notes=(*notes, *plan.notes),
