@@ -5,6 +5,7 @@ from __future__ import annotations
 from sparsemem.explain.messages import (
     arch,
     btt,
+    chmem,
     cxl,
     dax,
     filesystem,
@@ -37,6 +38,7 @@ MESSAGES = (
     *resource.MESSAGES,
     *ndctl.MESSAGES,
     *tools.MESSAGES,
+    *chmem.MESSAGES,
     *arch.MESSAGES,
     *cxl.MESSAGES,
     *btt.MESSAGES,
