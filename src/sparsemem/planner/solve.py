@@ -225,6 +225,8 @@ def _least(problem: Problem) -> int | None:
 
 def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
     """The best plan, or None and (where the quick search knows it) the want that finds no place."""
+    if not problem.spaces:  # an intent of memory alone
+        return Solution((), (0, 0), exact=True, optimal=True), None
     blocked: Want | None = None
     exact = True
     try:
