@@ -194,3 +194,15 @@ def test_help_teaches_by_example(verb: str, capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines[1:] if line.strip().removeprefix("sudo ").startswith("sparsemem ")]
+
+
+def test_a_scenario_is_a_machine_too() -> None:
+    """Its machine after its steps, as doctor, draw and diff are asked of a layout line."""
+    path = "tests/cases/machines/C17.toml"
+    found = json.loads(sparsemem("doctor", path, "--json").stdout)
+    assert found["source"] == path
+    assert [each["id"] for each in found["findings"]] == ["free-space-off-sub-section"]
+    newer = json.loads(sparsemem("doctor", path, "--kernel", "5.6", "--json").stdout)
+    assert newer["kernel"].startswith("5.6")
+    assert "nd_pmem pfn0.0" in sparsemem("draw", path).stdout
+    assert sparsemem("diff", path, path).returncode == 0

@@ -41,7 +41,8 @@ Examples:
 
 MACHINE is a directory or tarball of a machine, a /proc/iomem text, a boot log,
 ndctl, daxctl or lsmem JSON, "-" for standard input, example:NAME for a bundled
-machine, or a layout line. Shell completion: sparsemem --completion bash|zsh|fish.
+machine, a scenario file (its machine after its steps), or a layout line.
+Shell completion: sparsemem --completion bash|zsh|fish.
 """
 
 

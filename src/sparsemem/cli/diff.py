@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from sparsemem.cli.machine import colour, complete_machine, describe, echo_json, is_layout, layout_machine, width
+from sparsemem.cli.machine import (
+    colour,
+    complete_machine,
+    describe,
+    echo_json,
+    is_model,
+    is_scenario,
+    model_machine,
+    width,
+)
 
 if TYPE_CHECKING:
     from sparsemem.doctor.diff import Portrait
@@ -38,8 +48,9 @@ def command(before: str, after: str, kernel: str | None, as_json: bool) -> int:
     from sparsemem.doctor.diff import diff_machines, diff_to_json, portrait_of, portrait_of_machine, render_diff
 
     def side(machine: str) -> Portrait:
-        if is_layout(machine):
-            return portrait_of_machine(layout_machine(machine, kernel))
+        if is_model(machine):
+            portrait = portrait_of_machine(model_machine(machine, kernel))
+            return replace(portrait, source=machine) if is_scenario(machine) else portrait
         return portrait_of(describe(machine, None), kernel)
 
     diff = diff_machines(side(before), side(after))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +12,10 @@ from sparsemem.cli.machine import (
     colour,
     describe,
     echo_json,
-    is_layout,
-    layout_machine,
+    is_model,
+    is_scenario,
     machine_options,
+    model_machine,
     width,
 )  # fmt: skip
 from sparsemem.cli.page import finding_marks, scene, write
@@ -90,8 +92,8 @@ def command(
     from sparsemem.doctor import diagnose, diagnose_machine, render_text, to_json
 
     description = None
-    if is_layout(machine):
-        diagnosis = diagnose_machine(layout_machine(machine or "", kernel))
+    if is_model(machine):
+        diagnosis = _named(diagnose_machine(model_machine(machine or "", kernel)), machine)
     else:
         description = describe(machine, sysroot)
         diagnosis = diagnose(description, kernel)
@@ -104,13 +106,18 @@ def command(
     return _exit_code([diagnosis])
 
 
+def _named(diagnosis: Diagnosis, machine: str | None) -> Diagnosis:
+    """Of a scenario file: with its name, where else "layout line" stands."""
+    return replace(diagnosis, source=machine or "", read=(machine or "",)) if is_scenario(machine) else diagnosis
+
+
 def _upgrade(
     machine: str | None, sysroot: str | None, kernel: str | None, after: str, everything: bool, as_json: bool
 ) -> int:
     from sparsemem.doctor.upgrade import compare_kernels, compare_machines_kernels, render_upgrade, upgrade_to_json
 
-    if is_layout(machine):
-        upgrade = compare_machines_kernels(layout_machine(machine or "", kernel), layout_machine(machine or "", after))
+    if is_model(machine):
+        upgrade = compare_machines_kernels(model_machine(machine or "", kernel), model_machine(machine or "", after))
     else:
         upgrade = compare_kernels(describe(machine, sysroot), kernel, after)
     if as_json:
@@ -129,8 +136,8 @@ def _dmesg(
     if log in ("-", "/dev/stdin") and machine in ("-", "/dev/stdin"):
         raise UsageError("standard input can not be the log and the machine", remedy="name a file for one of them")
     text, name = read_log(log), "standard input" if log in ("-", "/dev/stdin") else log
-    if is_layout(machine):
-        explained = explain_log_of_machine(text, name, layout_machine(machine or "", kernel))
+    if is_model(machine):
+        explained = explain_log_of_machine(text, name, model_machine(machine or "", kernel))
     else:
         given = describe(machine, sysroot) if machine or sysroot else None
         explained = explain_log(text, name, given, kernel)
@@ -148,9 +155,10 @@ def _compare(
 
     if kernel is not None:
         raise UsageError("give --kernel or --compare, not both")
-    if is_layout(machine):
+    if is_model(machine):
         raise UsageError(
-            "--compare needs a machine, not a layout line", remedy="give its kernels one by one with --kernel"
+            "--compare needs a machine, not a layout line or a scenario",
+            remedy="give its kernels one by one with --kernel",
         )
     wanted = COMPARED if versions == "all" else tuple(word.strip() for word in versions.split(",") if word.strip())
     if html is not None and len(wanted) != 2:
@@ -175,7 +183,7 @@ def _page(path: str, source: MachineDescription | str, judged: list[tuple[str | 
     marks: list[Mark] = []
     for side, (kernel, diagnosis) in enumerate(judged):
         if isinstance(source, str):
-            loaded = Loaded(layout_machine(source, kernel))
+            loaded = Loaded(model_machine(source, kernel))
         else:
             built = build(source, kernel)
             loaded = Loaded(built.machine, built)

@@ -188,6 +188,6 @@ def _question(
 
         return set_up(load_scenario(source), kernel)[0], intent
     loaded = load(source, sysroot, kernel, devices=True)
-    for note in loaded.built.notes if loaded.built is not None else ():
+    for note in (*loaded.notes, *(loaded.built.notes if loaded.built is not None else ())):
         click.echo(f"sparsemem: note: {note.source}: {note.where + ': ' if note.where else ''}{note.what}", err=True)
     return loaded.machine, intent

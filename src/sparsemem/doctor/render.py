@@ -38,7 +38,7 @@ def _headline(diagnosis: Diagnosis, color: bool) -> str:
 
 def _numbers(diagnosis: Diagnosis) -> str:
     s = diagnosis.summary
-    parts = [f"{format_size(s.ram)} RAM"]
+    parts = [f"{format_size(s.ram)} RAM" if s.ram else "RAM is not told"]
     if s.hotplugged:
         parts.append(f"{format_size(s.hotplugged)} more from devices or hot-plug")
     if s.device:

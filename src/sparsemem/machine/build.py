@@ -144,6 +144,19 @@ def _from_boot_map(description: MachineDescription) -> Resource:
     return iomem_resource(RESOURCE_SIZE_MAX, tuple(children))
 
 
+def _from_regions(description: MachineDescription) -> Resource:
+    """A listing alone: the regions are all that is known."""
+    from sparsemem.kernel.iomem_text import flags_for_name
+
+    children: list[Resource] = []
+    for r in sorted(region.range for region in placed(description) if region.range is not None):
+        start = max(r.start, children[-1].end + 1 if children else 0)
+        if start < r.end:
+            flags, desc = flags_for_name("Persistent Memory", start)
+            children.append(Resource(start, r.end - 1, "Persistent Memory", flags, desc, ()))
+    return iomem_resource(RESOURCE_SIZE_MAX, tuple(children))
+
+
 def _nodes(blocks: tuple[BlockFact, ...], block_size: int) -> tuple[tuple[int, int, int], ...]:
     nodes: list[tuple[int, int, int]] = []
     for block in sorted(blocks, key=lambda b: b.nr):
@@ -167,11 +180,13 @@ def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes
         notes.append(
             Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known")
         )
+    elif placed(description):
+        root = _from_regions(description)
     else:
         raise InputError(
             "nothing in it tells where memory is",
             where=description.source,
-            remedy="add /proc/iomem (read as root), a boot log with its e820 map, or lsmem --json output",
+            remedy="add /proc/iomem (read as root), a boot log with its e820 map, lsmem --json output, or the regions (ndctl list -RNv)",
         )
     options: dict[str, str] = {}
     if description.auto_online is not None:

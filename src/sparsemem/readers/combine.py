@@ -23,6 +23,7 @@ from sparsemem.readers.facts import (
 from sparsemem.readers.firmware import read_firmware_memmap
 from sparsemem.readers.iomem import parse_iomem
 from sparsemem.readers.jsontext import load_documents
+from sparsemem.readers.listing import place
 from sparsemem.readers.media import read_media
 from sparsemem.readers.memory_blocks import read_memory_blocks
 from sparsemem.readers.metadata import read_metadata
@@ -120,6 +121,10 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
     page_size = proc.page_size or ONE_PAGE_SIZE.get(arch or "") or page_size_of(facts, notes, name)
     namespaces = namespaces_of(facts)
     dax = daxes_of(facts, notes, name)
+    regions = regions_of(facts, namespaces)
+    if facts.iomem is None and not boot_map and not facts.memory.blocks:
+        regions, namespaces, assumed = place(regions, namespaces, name)
+        notes += assumed
     return MachineDescription(
         source=name,
         kernel_release=proc.release or log.release,
@@ -135,7 +140,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         auto_online=facts.memory.auto_online,
         blocks=facts.memory.blocks,
         zones=facts.zones,
-        regions=regions_of(facts, namespaces),
+        regions=regions,
         namespaces=namespaces,
         dax=dax,
         label_areas=facts.label_areas,
