@@ -57,6 +57,18 @@ MESSAGES = (
     "Unable to create mapping for hot added memory 0xc000000100000000..0xc000000101000000: -1",
     "[800000000000 800040000000] is outside linear mapping region",
     "arch_add_memory: Problem encountered in __add_pages() as ret=-22",
+    # fs/ext4, fs/xfs, drivers/dax/super.c, ndctl -v
+    "EXT4-fs (pmem0p1): DAX unsupported by block device. Turning off DAX.",
+    "EXT4-fs (pmem0): DAX unsupported by block device.",
+    "XFS (pmem0): DAX unsupported by block device. Turning off DAX.",
+    "pmem0p1: error: unaligned partition for dax",
+    "pmem0: error: dax access failed (-95)",
+    "pmem0: error: dax support not enabled",
+    "pmem0: error: unsupported blocksize for dax",
+    "namespace_create:772: region0: insufficient capacity size: 0 avail: 0",
+    "validate_namespace_options:663: region0: disabled, skipping...",
+    "validate_namespace_options:569: region1: falling back to a 4K alignment",
+    "validate_namespace_options:511: region0 not support 'align' for dax mode",
     # drivers/cxl
     "cxl region0: Failed to synchronize CPU cache state",
     "cxl_pci 0000:0d:00.0: Failed to get interrupt for event Info log",

@@ -44,4 +44,9 @@ CASES: dict[str, str] = {
     "C47": f"Optane without a target node, 2024: {_GITHUB}pmem/ndctl/issues/260",
     "C48": "a TDX host refuses kmem, 2022: the documentation of the TDX host series",
     "C49": "a device-tree pmem range left in the EFI map, 2025: U-Boot EFI documentation",
+    "N01": f"memmap=4G!4G around the kernel, 2019: {_LORE}0FB85A78-C2EE-4135-9E0F-D5623CE6EA47@lca.pw/",
+    "N02": f"memmap=4G!3G over the PCI hole, 2016: {_GITHUB}pmem/pmem.github.io/pull/30",
+    "N03": f"fsdax and devdax in one region, 2022: {_GITHUB}pmem/ndctl/issues/214",
+    "N04": f"two namespaces of 16M, 2019: {_GITHUB}pmem/ndctl/issues/91",
+    "N05": f"32 GiB of a label-less 64 GiB, 2020: {_GITHUB}pmem/ndctl/issues/150",
 }

@@ -137,7 +137,8 @@ def _from_boot_map(description: MachineDescription) -> Resource:
         if start >= entry.range.end:
             continue
         flags, desc = flags_for_name(name, start)
-        if children and children[-1].end + 1 == start and children[-1].name == name:
+        apart = name in ("Persistent Memory (legacy)", "Soft Reserved")  # e820__update_table() never joins these
+        if children and children[-1].end + 1 == start and children[-1].name == name and not apart:
             last = children.pop()
             start = last.start
         children.append(Resource(start, entry.range.end - 1, name, flags, desc, ()))

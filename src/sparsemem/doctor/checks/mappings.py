@@ -10,7 +10,7 @@ from sparsemem.doctor.checks.nothing import no_devices, no_steps
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.needs import ADDRESSES
-from sparsemem.doctor.regions import ndctl_unit
+from sparsemem.doctor.regions import all_there_is, is_legacy, ndctl_unit
 from sparsemem.doctor.rules import BACK_UP, cure, finding, finding_id, remake, remedies_for, replace
 from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
 from sparsemem.ranges import Range
@@ -75,8 +75,14 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
             verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno, kernel_says=verdict.log,
             capacity=device.range.size,
         )  # fmt: skip
-    severity = "error" if device.live else "warning"
-    if device.live:
+    unsure = device.mode == "unknown" and not is_legacy(ctx, device)
+    severity = "error" if device.live and not unsure else "warning"
+    if unsure:
+        what = (
+            f"{device.name} can not be mapped, if it is to have struct pages: {answer}. Its mode is not told: fsdax and devdax have them, "
+            "raw and sector do not."
+        )
+    elif device.live:
         what = (
             f"{device.name} can not be mapped: {answer}. It has no struct pages, and what needs them does not come up."
         )
@@ -84,10 +90,10 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
         what = f"{device.name} is not mapped; mapping it whole would be refused: {answer}."
     if any(verdict.padding):
         what += f" Before that, {format_size(sum(verdict.padding))} would be cut off at its ends."
-    namespace = device.name if device.kind == "namespace" else None
+    namespace = device.name if device.kind == "namespace" and not all_there_is(ctx, device) else None
     return finding(
         topic, severity, what, verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno,
-        kernel_says=verdict.log, capacity=device.range.size, lost=device.live,
+        kernel_says=verdict.log, capacity=device.range.size, lost=device.live and not unsure,
         remedies=_legal(ctx, device) or remedies_for(
             topic, old=old, device=namespace, legacy=device.range if device.kind == "legacy" else None, section=ctx.section
         ),

@@ -49,7 +49,7 @@ TOPICS: tuple[Topic, ...] = (
             " on a multiple of 2 MiB."
         ),
         rules=("conflicting-mapping", "section-exists", "section-padding", "subsection-overlap"),
-        cases=("C01", "C02", "C03"),
+        cases=("C01", "C02", "C03", "N03", "N04"),
         steps=(
             LIST,
             SUBSECTION_KERNEL,
@@ -69,6 +69,47 @@ TOPICS: tuple[Topic, ...] = (
         rules=("boot-map-rounding", "subsection-overlap"),
         steps=(IOMEM, Step("Start the device range at the next multiple of 2 MiB.")),
         see=("sub-section", "early section"),
+    ),
+    Topic(
+        id="half-made-namespace",
+        title="a namespace that a failed command left behind",
+        finding=True,
+        names=("half made", "half-made", "stuck region", "create-namespace fails again"),
+        text=(
+            "create-namespace gives a namespace its space, then a pfn, dax or btt device, and starts that. Where the start fails, the "
+            "space "
+            "stays taken (ndctl 64 and later clean up, unless --no-autorecover). The next create-namespace of the region takes the same "
+            "namespace again and fails, with another word for it: No such device, No space left on device."
+        ),
+        rules=("info-block-capacity", "conflicting-mapping"),
+        cases=("C08",),
+        steps=(
+            Step("See what is there and has no driver.", ("ndctl", "list", "-NRi")),
+            Step("Destroy it.", ("ndctl", "destroy-namespace", "-f", "<namespace>")),
+        ),
+        see=("devices-share-section", "align-cost"),
+    ),
+    Topic(
+        id="memmap-in-pieces",
+        title="memory of memmap= that came in pieces",
+        finding=True,
+        names=("memmap=", "memmap split", "KASLR and memmap=", "emulated pmem in pieces"),
+        text=(
+            "memmap=SIZE!START marks a range as persistent (type 12), whatever lies in it. Entries of that type are never joined, so a "
+            "range "
+            "that crosses others of the firmware's map, as the hole below 4 GiB, becomes several regions and disks, some of them on "
+            "addresses "
+            "that hold no RAM. What the kernel itself occupies stays RAM: a range that KASLR chose for it is cut in two, at an address off "
+            "2 MiB, and what lies behind is refused."
+        ),
+        rules=("boot-map-rounding", "namespace-alignment", "pfn-span-alignment"),
+        cases=("N01", "N02"),
+        steps=(
+            IOMEM,
+            Step("See what the firmware's map calls usable, and take a range of that, above 4 GiB.", ("dmesg",)),
+            Step("Or boot with nokaslr."),
+        ),
+        see=("boot-map-rounding", "namespace-misaligned", "label-less-region"),
     ),
     Topic(
         id="block-partly-ram",
