@@ -422,3 +422,24 @@ def test_a_size_off_the_region_align_is_named() -> None:
         "  Error: create namespace: region0: align setting is 0x1000000 size 0x40002000 is misaligned"
     )
     assert run.steps[1].errno == "EINVAL"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "mmu", "size"),
+    [("5.2", "hash", 2130706432), ("5.10", "hash", 2130706432), ("5.10", "radix", 2143289344)],
+)
+def test_ppc64_keeps_a_page_array_in_the_namespace(kernel: str, mmu: str, size: int) -> None:
+    """https://lore.kernel.org/all/877ea85p64.fsf@linux.ibm.com/ (5.2-rc, pages of 64 KiB): -s 2G gives 2130706432.
+
+    16 MiB go with the hash MMU, whose PMD is 16 MiB. Where the altmap has no block left, RAM holds the rest (v4.20 and later), so it
+    comes up.
+    """
+    option = "with linear_map_page_size=16777216; " if mmu == "hash" else ""
+    run = replay(
+        f"{kernel} ppc64 page=65536; 0-2G ram, 4G+8G pmem; {option}nd_region 0x100000000-0x2ffffffff labels=1.2",
+        "ndctl create-namespace -s 2G -r region0",
+        "ndctl list",
+        ndctl=67,
+    )
+    assert [step.exit_code for step in run.steps] == [0, 0]
+    assert json.loads(run.steps[1].stdout)[0]["size"] == size
