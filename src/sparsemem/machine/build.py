@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from sparsemem.errors import InputError, UsageError
+from sparsemem.errors import InputError, NotModelledError, UsageError
 from sparsemem.kernel.ioport import (
     IORES_DESC_NONE,
     IORESOURCE_BUSY,
@@ -22,7 +22,8 @@ from sparsemem.kernel.ioport import (
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import iomem_resource
 from sparsemem.machine.build_nd import nd_operations, placed, without_claims
-from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
+from sparsemem.machine.description import BlockFact, BootRegion, DaxFact, MachineDescription, NamespaceFact, Note
+from sparsemem.machine.e820 import boot_regions
 from sparsemem.machine.layout import BootLayout
 from sparsemem.machine.machine import Answer, Machine
 from sparsemem.machine.operations import Operation
@@ -118,7 +119,18 @@ def _from_blocks(description: MachineDescription, block_size: int) -> Resource:
     )
 
 
-def _from_boot_map(description: MachineDescription) -> Resource:
+def _boot_map(description: MachineDescription, notes: list[Note]) -> tuple[BootRegion, ...]:
+    """The map the kernel went on with: firmware's, with ``mem=`` and ``memmap=`` of the command line."""
+    if description.arch not in (None, "x86_64"):
+        return description.boot_map
+    try:
+        return boot_regions(description.boot_map, description.cmdline or "")
+    except (InputError, NotModelledError) as error:
+        notes.append(Note(description.source, "", f"mem= and memmap= of its command line are not applied: {error}"))
+        return description.boot_map
+
+
+def _from_boot_map(boot_map: tuple[BootRegion, ...]) -> Resource:
     from sparsemem.kernel.iomem_text import flags_for_name
 
     names = {
@@ -131,7 +143,7 @@ def _from_boot_map(description: MachineDescription) -> Resource:
         "ACPI NVS": "ACPI Non-volatile Storage",
     }
     children: list[Resource] = []
-    for entry in sorted(description.boot_map, key=lambda e: e.range.start):
+    for entry in sorted(boot_map, key=lambda e: e.range.start):
         name = names.get(entry.kind, "Reserved")
         start = max(entry.range.start, children[-1].end + 1 if children else 0)
         if start >= entry.range.end:
@@ -175,7 +187,7 @@ def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes
     if description.iomem is not None:
         root = description.iomem
     elif description.boot_map:
-        root = _from_boot_map(description)
+        root = _from_boot_map(_boot_map(description, notes))
     elif description.blocks and block_size:
         root = _from_blocks(description, block_size)
         notes.append(
