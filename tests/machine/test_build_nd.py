@@ -134,9 +134,14 @@ def test_a_firmware_map_gets_the_memmap_of_the_command_line() -> None:
 
     assert legacy(head.format("quiet") + firmware) == []
     assert legacy(head.format("memmap=4G!8G") + firmware) == [(0x200000000, 0x2FFFFFFFF)]
-    assert legacy(head.format("memmap=4G!8G,2G!12G") + firmware) == [(0x200000000, 0x2FFFFFFFF), (0x300000000, 0x37FFFFFFF)]
+    assert legacy(head.format("memmap=4G!8G,2G!12G") + firmware) == [
+        (0x200000000, 0x2FFFFFFFF),
+        (0x300000000, 0x37FFFFFFF),
+    ]
     # applied to a map that has it already, it is the same
-    user = firmware.replace("BIOS-e820:", "user:").replace("0x000000043fffffff] usable", "0x00000001ffffffff] usable") + (
+    user = firmware.replace("BIOS-e820:", "user:").replace(
+        "0x000000043fffffff] usable", "0x00000001ffffffff] usable"
+    ) + (
         "[    0.000000] user: [mem 0x0000000200000000-0x00000002ffffffff] persistent (type 12)\n"
         "[    0.000000] user: [mem 0x0000000300000000-0x000000043fffffff] usable\n"
     )
