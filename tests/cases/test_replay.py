@@ -32,6 +32,7 @@ ELSEWHERE = {
     "N01": "tests/cases/cases.toml",
     "N02": "tests/cases/cases.toml",
     "N05": "tests/cases/cases.toml, and its size below",
+    "N06": "tests/cases/cases.toml",
 }
 NOT_MATCHED = {
     "C05": "the report is a hang of the tool; which kernel and ndctl it was is not told (the size is tested below, the hang is not)",

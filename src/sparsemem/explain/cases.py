@@ -49,4 +49,8 @@ CASES: dict[str, str] = {
     "N03": f"fsdax and devdax in one region, 2022: {_GITHUB}pmem/ndctl/issues/214",
     "N04": f"two namespaces of 16M, 2019: {_GITHUB}pmem/ndctl/issues/91",
     "N05": f"32 GiB of a label-less 64 GiB, 2020: {_GITHUB}pmem/ndctl/issues/150",
+    "N06": (
+        "a region below its own align, 2022: "
+        f"{_LORE}164688416128.2879318.17890707310125575258.stgit@dwillia2-desk3.amr.corp.intel.com/"
+    ),
 }

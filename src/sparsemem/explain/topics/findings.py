@@ -194,7 +194,7 @@ TOPICS: tuple[Topic, ...] = (
             "not be given out: free space is counted inward, used space outward."
         ),
         rules=("region-align", "namespace-space"),
-        cases=("C15", "C19"),
+        cases=("C15", "C19", "N06"),
         steps=(REGION_ALIGN, LIST),
         see=("region align",),
     ),
