@@ -11,7 +11,7 @@ from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.needs import ADDRESSES
 from sparsemem.doctor.regions import all_there_is, is_legacy, ndctl_unit
-from sparsemem.doctor.rules import BACK_UP, cure, finding, finding_id, remake, remedies_for, replace
+from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, cure, finding, finding_id, remake, remedies_for, replace
 from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
 from sparsemem.ranges import Range
 from sparsemem.spec.rules import RULES
@@ -94,10 +94,24 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
     return finding(
         topic, severity, what, verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno,
         kernel_says=verdict.log, capacity=device.range.size, lost=device.live and not unsure,
-        remedies=_legal(ctx, device) or remedies_for(
+        remedies=_legal(ctx, device) or _to_a_section(ctx, device, verdict) or remedies_for(
             topic, old=old, device=namespace, legacy=device.range if device.kind == "legacy" else None, section=ctx.section
         ),
     )  # fmt: skip
+
+
+def _to_a_section(ctx: Context, device: Device, verdict: Verdict) -> tuple[Remedy, ...]:
+    """A region that starts inside a section, whose page array does not fit (up to v5.2): a size that ends on one, or map=mem."""
+    start, region = device.range.start + verdict.padding[0], device.region
+    if verdict.rule != "altmap-exhausted" or region is None or region.labels is not True:
+        return ()
+    size = align_down(device.range.end - verdict.padding[1], ctx.section) - start
+    unit = ndctl_unit(ctx, region)
+    whole = cure("Keep its page array in RAM.", "ndctl", "create-namespace", "-r", region.dev, "-M", "mem")
+    if verdict.padding[0] or unit is None or size < ctx.section or size % unit:
+        return (NEWER_KERNEL, whole)
+    why = "Or ask for a size that ends on a section."
+    return (NEWER_KERNEL, whole, cure(why, "ndctl", "create-namespace", "-r", region.dev, "-s", str(size)))
 
 
 def _legal(ctx: Context, device: Device) -> tuple[Remedy, ...]:
