@@ -3,8 +3,7 @@
 const OWNER_CSS = (owner) => (owner.kind === "device" ? `sm-device${owner.number % 4}` : `sm-${owner.kind}`);
 const PLAIN = { "ram-part": "partly RAM", hole: "hole", residue: "nobody's", conflict: "in conflict", lost: "lost", empty: "not active" };
 const HATCHED = new Set(["hole", "ram-offline", "hot-offline", "claim", "conflict", "lost"]);
-const SEVERITIES = ["error", "warning", "notice"];
-const SIGNS = { error: "!", warning: "\u25b2", notice: "i" };
+const SEVERITIES = Object.keys(page.signs); // worst first
 
 // What a stretch of a machine is called: { kind, css, letter, name }.
 function look(machine, stretch) {
@@ -109,10 +108,10 @@ function marksLane(marks, side) {
   const pieces = marks
     .filter((mark) => mark.side === null || side === null || mark.side === side)
     .flatMap((mark) => mark.ranges.map((range) => ({
-      ...range, css: `mark-${mark.severity}`, mark: mark.index, least: 10, letter: SIGNS[mark.severity],
+      ...range, css: `mark-${mark.severity}`, mark: mark.index, least: 10, letter: page.signs[mark.severity],
       text: clean(`${mark.severity}: ${mark.name}`), said: clean(mark.what), worst: SEVERITIES.indexOf(mark.severity),
     })));
-  return { name: "findings", height: 22, ...known(pieces) };
+  return { name: `${page.noun}s`, height: 22, ...known(pieces) };
 }
 
 function differencesLane(pairs) {
