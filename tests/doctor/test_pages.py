@@ -74,6 +74,17 @@ def test_diff() -> None:
     assert {"removed", "added", "changed"} <= {mark.severity for mark in entry_marks(diff)}
 
 
+def test_lines_of_a_fact_stay_lines() -> None:
+    """What a kernel logs, and what was and is: each on a line of its own, and no question mark for the end of one."""
+    before, after = "6.1; 0-4G ram, 4G+256M ram", "6.1; 0-4G ram; add_memory 0x100000000-0x107ffffff"
+    diff = diff_machines(*(portrait_of_machine(parse_machine(line)) for line in (before, after)))
+    facts = ["".join(each.itertext()) for each in ET.fromstring(paint_diff(diff)).iter(f"{_X}dd")]  # noqa: S314
+    assert "before: online\nafter: offline" in facts
+    assert not any("?" in fact for fact in facts)
+    upgrade = paint_upgrade(compare_kernels(read_machine(fixtures.path("mixed-region")), "5.1", "6.1"))
+    assert not any("?" in "".join(each.itertext()) for each in ET.fromstring(upgrade).iter(f"{_X}dd"))  # noqa: S314
+
+
 def test_diff_of_a_machine_with_itself_and_of_two_architectures() -> None:
     ours, theirs = (portrait_of(read_machine(fixtures.path(name))) for name in ("pmem-guest", "arm64-virt"))
     same = paint_diff(diff_machines(ours, ours))

@@ -90,7 +90,8 @@ def _facts(mark: Mark) -> str:
         if term == "$":
             parts.append(f'<dd class="command">{command(said)}</dd>')
         else:
-            parts.append(f"<dt>{text(term)}</dt><dd>{text(said)}</dd>")
+            lines = "\n".join(text(line) for line in said.split("\n"))  # the style sheet keeps them apart
+            parts.append(f"<dt>{text(term)}</dt><dd>{lines}</dd>")
     return "<dl>" + "".join(parts) + "</dl>" if parts else ""
 
 
