@@ -140,6 +140,16 @@ def test_nothing_is_wider_than_the_window(opened: Callable[..., Page], width: in
     assert page.run("document.documentElement.scrollWidth") <= width
 
 
+def test_the_worst_mark_of_the_same_bytes_is_the_one_that_is_seen(opened: Callable[..., Page]) -> None:
+    where = (Range(1 << 32, (1 << 32) + (64 << 20)),)
+    marks = [Mark(name, name, name, where) for name in ("warning", "error", "better", "notice")]
+    page = opened(paint_html(machines.ram_beside_pmem(), marks=marks), "#view=0x100000000-0x107ffffff")
+    x, y = _centre(page, "#side0 .mark-error")
+    assert page.run(f"document.elementFromPoint({x}, {y}).getAttribute('class')") == "mark-error"
+    page.press("n", "n", "n")
+    assert [each["text"] for each in pieces(page, "side0", "findings") if each["selected"]] == [["+ better: better"]]
+
+
 def test_large_machines_stay_few_elements(opened: Callable[..., Page]) -> None:
     """However much there is, a picture has fewer pieces than columns of pixels in each row."""
     scene = pages.many(exact=True)

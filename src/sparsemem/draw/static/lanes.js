@@ -18,9 +18,10 @@ function look(machine, stretch) {
   return { kind: owner.kind, css: OWNER_CSS(owner), letter: owner.key, name: name + offline };
 }
 
-// By address, and at the same address the wide one first: a narrow one that lies inside it is painted over it, to be seen.
+// By address, and at the same address the wide one first: a narrow one that lies inside it is painted over it, to be seen. Of marks of
+// the very same bytes the worst comes last, so that nothing hides it.
 const known = (pieces) => {
-  pieces.sort((a, b) => a.start - b.start || b.end - a.end);
+  pieces.sort((a, b) => a.start - b.start || b.end - a.end || (b.worst ?? 0) - (a.worst ?? 0));
   const longest = pieces.reduce((most, piece) => Math.max(most, piece.end - piece.start), 0);
   return {
     all: pieces,
