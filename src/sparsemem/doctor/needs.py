@@ -78,7 +78,7 @@ def _info_blocks(ctx: Context) -> str | None:
 
 
 def _own_kernel(ctx: Context) -> str | None:
-    return None if ctx.own_kernel else "the state of this machine says nothing of another kernel's"
+    return None if ctx.states else "the state of this machine says nothing of another kernel's"
 
 
 ADDRESSES = Need("addresses of device memory", _addresses, comes_first=True)

@@ -44,4 +44,7 @@ CASES: dict[str, str] = {
     "C47": f"Optane without a target node, 2024: {_GITHUB}pmem/ndctl/issues/260",
     "C48": "a TDX host refuses kmem, 2022: the documentation of the TDX host series",
     "C49": "a device-tree pmem range left in the EFI map, 2025: U-Boot EFI documentation",
+    "M01": f"a CXL window 1.25 GiB past a memory block, 2025: {_LORE}20250715180407.47426-1-Smita.KoralahalliChannabasappa@amd.com/",
+    "M02": f"an NVDIMM of 48 KiB before a DIMM, 2018: {_GITHUB}intel/nemu/issues/48",
+    "M03": f"an image of 512 MiB before a DIMM on arm64, 2022: {_GITHUB}kata-containers/kata-containers/issues/3426",
 }

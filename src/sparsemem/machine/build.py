@@ -23,7 +23,7 @@ from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import iomem_resource
 from sparsemem.machine.build_nd import nd_operations, placed, without_claims
 from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
-from sparsemem.machine.layout import BootLayout
+from sparsemem.machine.layout import BootLayout, layout_block_size
 from sparsemem.machine.machine import Answer, Machine
 from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
@@ -44,6 +44,8 @@ class Built:
     machine: Machine
     mappings: tuple[tuple[str, Answer], ...]
     notes: tuple[Note, ...]
+    own: bool = True
+    """The kernel is the machine's own, as far as it tells: the size and the states of its memory blocks are as read."""
 
     @property
     def refused(self) -> list[tuple[str, Answer]]:
@@ -156,7 +158,8 @@ def _nodes(blocks: tuple[BlockFact, ...], block_size: int) -> tuple[tuple[int, i
     return tuple(nodes)
 
 
-def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes: list[Note]) -> BootLayout:
+def _layout(description: MachineDescription, k: Kernel, notes: list[Note]) -> BootLayout:
+    """What the kernel boots on; the memory block size is left to its rule."""
     block_size = description.block_size
     if description.iomem is not None:
         root = description.iomem
@@ -189,10 +192,8 @@ def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes
     if nids:
         options["possible_nodes"] = str(max(n for n in nids if n is not None) + 1)
     tree = iomem_resource(root.end, tuple(_without_hotplugged(res) for res in root.children))
-    # Another kernel chooses its own block size by its own rule, unless firmware fixed it.
-    known = block_size if same_kernel or k.arch in ("ppc64", "s390x") else None
     hypervisor = description.hypervisor if description.hypervisor is not None else True
-    return BootLayout(tree, nodes, known, hypervisor, tuple(sorted(options.items())))
+    return BootLayout(tree, nodes, None, hypervisor, tuple(sorted(options.items())))
 
 
 def _align_up(value: int, unit: int) -> int:
@@ -268,15 +269,32 @@ def _dax_operation(fact: DaxFact, namespaces: list[Range]) -> Operation | None:
     return Operation("memremap_pages", fact.ranges, options=(("owner", fact.dev), ("type", "generic")))
 
 
+def _may_be_own(description: MachineDescription, k: Kernel, layout: BootLayout) -> bool:
+    """A machine that does not tell its kernel may run this one, where that gives the memory block size that was read."""
+    if description.kernel_release is not None:
+        return False
+    if description.block_size is None or k.arch in ("ppc64", "s390x"):
+        return True
+    guesses = (True, False) if description.hypervisor is None else (description.hypervisor,)
+    return any(layout_block_size(k, replace(layout, hypervisor=each)) == description.block_size for each in guesses)
+
+
 def build(description: MachineDescription, version: str | None = None, *, devices: bool = False) -> Built:
-    """The machine of a description, for its own kernel or for ``version``.
+    """The machine of a description, for its own kernel or for ``version``. A machine that does not tell its kernel is taken to run
+    ``version`` where that gives the memory blocks that were read.
 
     ``devices``: its regions, namespaces and dax devices become devices of the model, for the tools to work with; else their ranges are
     mapped, each with an answer of its own. Raises InputError when the description does not tell where memory is, UsageError for an
     unknown version.
     """
     k, notes = kernel_of(description, version)
-    layout = _layout(description, k, version is None, notes)
+    layout = _layout(description, k, notes)
+    own = version is None or _may_be_own(description, k, layout)
+    if own or k.arch in (
+        "ppc64",
+        "s390x",
+    ):  # another kernel chooses the block size by its own rule, unless firmware fixed it
+        layout = replace(layout, block_size=description.block_size)
     if devices:
         children = tuple(without_claims(res, description) for res in layout.iomem.children)
         layout = replace(layout, iomem=iomem_resource(layout.iomem.end, children))
@@ -316,9 +334,9 @@ def build(description: MachineDescription, version: str | None = None, *, device
         nid = _nid_of(description, r)
         options = (("name", name.replace(" ", "_")), ("nid", str(nid)))
         mappings.append((name, machine.apply(Operation("add_memory_driver_managed", (r,), options=options))))
-    if version is None:
+    if own:
         _match_block_states(machine, description, notes)
-    return Built(machine, tuple(mappings), tuple(notes))
+    return Built(machine, tuple(mappings), tuple(notes), own)
 
 
 def _is_there(machine: Machine, r: Range) -> bool:

@@ -15,6 +15,7 @@ from sparsemem.readers.dax import read_dax
 from sparsemem.readers.facts import (
     Facts,
     arch_of_iomem,
+    block_size_told,
     daxes_of,
     namespaces_of,
     page_size_of,
@@ -120,6 +121,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
     page_size = proc.page_size or ONE_PAGE_SIZE.get(arch or "") or page_size_of(facts, notes, name)
     namespaces = namespaces_of(facts)
     dax = daxes_of(facts, notes, name)
+    block_size = facts.memory.block_size or log.block_size or block_size_told(facts, dax, notes, name)
     return MachineDescription(
         source=name,
         kernel_release=proc.release or log.release,
@@ -131,7 +133,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         physical_bits=proc.physical_bits,
         iomem=facts.iomem,
         boot_map=boot_map,
-        block_size=facts.memory.block_size or log.block_size,
+        block_size=block_size,
         auto_online=facts.memory.auto_online,
         blocks=facts.memory.blocks,
         zones=facts.zones,

@@ -22,6 +22,7 @@ from sparsemem.machine.description import (
 )
 from sparsemem.ranges import Range
 from sparsemem.readers.bootlog import BootLog
+from sparsemem.readers.kmem_extents import block_size_of, kmem_entries
 from sparsemem.readers.lsmem import looks_like_lsmem, parse_lsmem
 from sparsemem.readers.memory_blocks import MemoryBlocks
 from sparsemem.readers.ndctl import looks_like_ndctl, parse_ndctl
@@ -30,7 +31,7 @@ from sparsemem.readers.proc import ProcFacts
 if TYPE_CHECKING:
     from sparsemem.kernel.ioport import Resource
 
-__all__ = ["Facts", "arch_of_iomem", "daxes_of", "namespaces_of", "page_size_of", "regions_of"]
+__all__ = ["Facts", "arch_of_iomem", "block_size_told", "daxes_of", "namespaces_of", "page_size_of", "regions_of"]
 
 _NAMESPACE = re.compile(r"namespace(\d{1,9})\.\d{1,9}")
 _DAX = re.compile(r"dax\d{1,9}\.\d{1,9}")
@@ -182,12 +183,17 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
     """
     lines = _named(facts.iomem, _DAX)
     result = []
+    entries = {entry.dev: entry for entry in kmem_entries(facts.iomem)}
     for fact in facts.dax:
         places = lines.pop(fact.dev, [])
         if places and not fact.ranges:
             ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
+            entry = entries.get(fact.dev) if len(places) == 1 else None
+            whole = entry.device(fact.size) if entry is not None else None
             if sum(extent.size for extent in ranges) == fact.size:
                 fact = replace(fact, ranges=ranges)
+            elif whole is not None:
+                fact = replace(fact, ranges=(whole,))
             else:
                 notes.append(
                     Note(name, fact.dev, "its range is hidden, and iomem shows only the part that its driver uses")
@@ -196,7 +202,12 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
     for dev, places in lines.items():
         ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
         ram = any((child.name or "").startswith("System RAM") for node, _ in places for child in node.children)
-        if ram:
+        entry = entries.get(dev) if len(places) == 1 else None
+        whole = entry.device(None) if entry is not None else None
+        if whole is not None:
+            ranges = (whole,)
+            notes.append(Note(name, dev, "known from iomem only: it is taken to fill the entry around it"))
+        elif ram:
             notes.append(
                 Note(
                     name, dev, "known from iomem only: the range is what the kmem driver uses, the device may be larger"
@@ -214,3 +225,12 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
             )
         )
     return tuple(result)
+
+
+def block_size_told(facts: Facts, dax: tuple[DaxFact, ...], notes: list[Note], name: str) -> int | None:
+    """The memory block size that follows from what kmem took of the dax devices."""
+    entries = kmem_entries(facts.iomem)
+    size = block_size_of(entries, {fact.dev: fact.ranges[0] for fact in dax if len(fact.ranges) == 1})
+    if size is not None:
+        notes.append(Note(name, "", f"memory blocks of {size >> 20} MiB follow from what kmem took of its devices"))
+    return size

@@ -8,11 +8,12 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_dax
 from sparsemem.doctor.devices import dax_ranges
 from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_down, align_up, inward, outside
+from sparsemem.doctor.intervals import Intervals, align_down, align_up, inward, outside
 from sparsemem.doctor.needs import BLOCK_SIZE, DAX
 from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
-from sparsemem.doctor.rules import BACK_UP, finding, remake
+from sparsemem.doctor.rules import BACK_UP, SMALLER_BLOCKS, finding, remake
 from sparsemem.kernel.dax.kmem import string_get_size
+from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
 from sparsemem.units import format_size
 
@@ -35,6 +36,12 @@ def _advice(ctx: Context, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -
     """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
     block = format_size(ctx.block_size)
     found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
+    windows = Intervals(window for _, window in cxl_windows(ctx.state.iomem))
+    if all(windows.within(r) == (r,) for r in ranges):
+        found.append(Remedy(f"Let firmware place the CXL window on multiples of {block}, and size it so."))
+        if ctx.kernel.features.block_size_rule != "advised":
+            found.append(SMALLER_BLOCKS)
+        return tuple(found)
     if any(part.start == r.start for part in parts for r in ranges):
         found.append(
             Remedy(

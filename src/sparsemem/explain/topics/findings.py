@@ -96,7 +96,7 @@ TOPICS: tuple[Topic, ...] = (
             " says nothing; 5.10 even succeeds when nothing is left."
         ),
         rules=("kmem-alignment", "memory-block-size"),
-        cases=("C26", "C28", "C31"),
+        cases=("C26", "C28", "C31", "M01"),
         steps=(
             BLOCK_SIZE,
             Step("See the device's range.", ("daxctl", "list", "-RDu")),
@@ -119,7 +119,7 @@ TOPICS: tuple[Topic, ...] = (
             "NVDIMM or image before it shifts it off the boundary."
         ),
         rules=("block-alignment", "memory-block-size"),
-        cases=("C33", "C35", "C37"),
+        cases=("C33", "C35", "C37", "M02", "M03"),
         steps=(BLOCK_SIZE, Step("Place the DIMM at a multiple of that size, and give it a size that is one.")),
         see=("memory block", "unaligned-hotplug-range"),
     ),
