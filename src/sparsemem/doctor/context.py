@@ -62,7 +62,7 @@ def _block_size_sure(machine: Machine, description: MachineDescription | None, o
     k = machine.kernel
     if description is None or machine.layout.block_size is not None:
         return True
-    if k.arch in ("ppc64", "s390x"):
+    if k.arch in ("ppc64", "s390x") or (k.arch == "x86_64" and not description.tells_ram):
         return False
     if k.arch != "x86_64":
         return True

@@ -105,12 +105,26 @@ def _driver_ram(root: Resource) -> list[tuple[str, Range]]:
     return found
 
 
+def _dax_ram(description: MachineDescription, block_size: int) -> list[Range]:
+    """The memory blocks of devices that are RAM."""
+    whole = [
+        Range(_align_up(r.start, block_size), r.end // block_size * block_size)
+        for dax in description.dax
+        if dax.mode == "system-ram"
+        for r in dax.ranges
+    ]
+    return [r for r in whole if r.start < r.end]
+
+
 def _from_blocks(description: MachineDescription, block_size: int) -> Resource:
-    """Without an iomem tree, memory blocks are what is known of RAM."""
+    """Without an iomem tree, memory blocks are what is known of RAM; but for those of devices that are RAM."""
     flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY
     ranges: list[Range] = []
+    hotplugged = _dax_ram(description, block_size)
     for block in sorted(description.blocks, key=lambda b: b.nr):
         r = Range(block.nr * block_size, (block.nr + 1) * block_size)
+        if any(each.contains(r) for each in hotplugged):
+            continue
         if ranges and ranges[-1].end == r.start:
             ranges[-1] = Range(ranges[-1].start, r.end)
         else:
@@ -169,6 +183,11 @@ def _layout(description: MachineDescription, k: Kernel, notes: list[Note]) -> Bo
         root = _from_blocks(description, block_size)
         notes.append(
             Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known")
+        )
+    elif description.regions or description.namespaces or description.dax:
+        root = iomem_resource(RESOURCE_SIZE_MAX, ())
+        notes.append(
+            Note(description.source, "", "it does not tell where RAM is: nothing that depends on it is judged")
         )
     else:
         raise InputError(
@@ -273,7 +292,7 @@ def _may_be_own(description: MachineDescription, k: Kernel, layout: BootLayout) 
     """A machine that does not tell its kernel may run this one, where that gives the memory block size that was read."""
     if description.kernel_release is not None:
         return False
-    if description.block_size is None or k.arch in ("ppc64", "s390x"):
+    if description.block_size is None or not description.tells_ram or k.arch in ("ppc64", "s390x"):
         return True
     guesses = (True, False) if description.hypervisor is None else (description.hypervisor,)
     return any(layout_block_size(k, replace(layout, hypervisor=each)) == description.block_size for each in guesses)
@@ -328,7 +347,10 @@ def build(description: MachineDescription, version: str | None = None, *, device
         if operation is not None:
             mappings.append((dax.dev, machine.apply(operation)))
     root = description.iomem
-    for name, r in _driver_ram(root) if root is not None else ():
+    hotplugged = _driver_ram(root) if root is not None else []
+    if root is None and description.blocks and description.block_size:
+        hotplugged = [("System RAM (kmem)", r) for r in _dax_ram(description, description.block_size)]
+    for name, r in hotplugged:
         if devices and _is_there(machine, r):
             continue
         nid = _nid_of(description, r)

@@ -124,6 +124,7 @@ class RegionFact:
 class DaxFact:
     """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax
     region. ``listed``: sysfs or a listing tells of it; False where only iomem does, which tells nothing but its range.
+    ``blocks``: the memory blocks that it brought, and ``online`` how many of them are; ``movable``: all of these are in ZONE_MOVABLE.
     """
 
     dev: str
@@ -134,6 +135,9 @@ class DaxFact:
     target_node: int | None = None
     region: str | None = None
     listed: bool = True
+    blocks: int | None = None
+    online: int | None = None
+    movable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +185,8 @@ class MachineDescription:
     label_areas: tuple[LabelAreaFact, ...] = ()
     info_blocks: tuple[InfoBlockFact, ...] = ()
     notes: tuple[Note, ...] = field(default=(), compare=False)
+
+    @property
+    def tells_ram(self) -> bool:
+        """Does it say where RAM is? A listing of devices alone does not."""
+        return self.iomem is not None or bool(self.boot_map) or bool(self.blocks and self.block_size)

@@ -114,7 +114,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
             where=name,
             why=f"{first.source}: {first.where + ': ' if first.where else ''}{first.what}" if first else None,
             remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or "
-            "ndctl, daxctl or lsmem JSON",
+            "ndctl, daxctl or lsmem JSON, or the table of lsmem",
         )
     notes = list(facts.notes)
     arch = proc.arch or log.arch or arch_of_iomem(facts.iomem)

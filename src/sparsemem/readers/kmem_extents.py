@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from sparsemem.ranges import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sparsemem.kernel.ioport import Resource
 
-__all__ = ["KmemEntry", "block_size_of", "kmem_entries"]
+__all__ = ["KmemEntry", "block_size_of", "kmem_entries", "sizes_by_count"]
 
 _DAX = re.compile(r"dax\d{1,9}\.\d{1,9}")
 _WHOLE = re.compile(r"region\d{1,9}|Soft Reserved|CXL Window \d{1,9}")
@@ -79,12 +81,23 @@ def kmem_entries(root: Resource | None) -> tuple[KmemEntry, ...]:
     return tuple(sorted(found, key=lambda each: (each.taken, each.dev)))
 
 
-def block_size_of(entries: tuple[KmemEntry, ...], devices: dict[str, Range]) -> int | None:
-    """The one memory block size that leaves of each device what kmem has of it; None where none or several do. ``devices``: their ranges.
+def sizes_by_count(size: int, blocks: int) -> set[int]:
+    """The memory block sizes of which a device of ``size`` bytes holds so many whole ones, wherever it begins."""
+    return {each for each in _SIZES if blocks and size // each - blocks in (0, 1)}
 
-    A device that lost nothing says only what its ends are multiples of, so at least one has to have lost some.
+
+def block_size_of(
+    entries: tuple[KmemEntry, ...], devices: dict[str, Range], counts: Iterable[tuple[int, int]] = ()
+) -> int | None:
+    """The one memory block size that leaves of each device what kmem has of it; None where none or several do. ``devices``: their ranges;
+    ``counts``: bytes and memory blocks of each that a listing counts.
+
+    A device that lost nothing says only what its ends are multiples of, so at least one has to have lost some, or be counted.
     """
     sizes, told = set(_SIZES), False
+    for size, blocks in counts:
+        sizes &= sizes_by_count(size, blocks)
+        told = True
     for entry in entries:
         device = devices.get(entry.dev)
         if device is not None:

@@ -96,7 +96,7 @@ TOPICS: tuple[Topic, ...] = (
             " says nothing; 5.10 even succeeds when nothing is left."
         ),
         rules=("kmem-alignment", "memory-block-size"),
-        cases=("C26", "C28", "C31", "M01"),
+        cases=("C26", "C28", "C31", "M01", "M04"),
         steps=(
             BLOCK_SIZE,
             Step("See the device's range.", ("daxctl", "list", "-RDu")),
@@ -213,6 +213,7 @@ TOPICS: tuple[Topic, ...] = (
             "will probably never go offline. For memory that should come back, that is the wrong zone."
         ),
         rules=("unmovable-page", "isolation-failure", "multizone-block"),
+        cases=("M06",),
         steps=(
             _LSMEM,
             Step(
