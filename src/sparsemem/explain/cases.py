@@ -50,4 +50,5 @@ CASES: dict[str, str] = {
     "M04": f"2.37 GiB of six DIMMs that are RAM, 2020: {_GITHUB}pmem/ndctl/issues/139",
     "M05": f"504 of 512 memory blocks online, 2023: {_GITHUB}pmem/ndctl/issues/256",
     "M06": f"8 GiB of CXL memory that do not come back, 2023: {_GITHUB}pmem/ndctl/issues/246",
+    "M07": f"a virtio-mem region off a memory block, 2020: {_GITHUB}cloud-hypervisor/cloud-hypervisor/issues/1686",
 }

@@ -19,6 +19,7 @@ from sparsemem.doctor.checks import (
     regions,
     resources,
     sections,
+    virtio_mem,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     blocks.PartlyRam(),
     hotplug.HotplugRoom(),
     hotplug.EarlyEdges(),
+    virtio_mem.VirtioMemRegions(),
     dax.TargetNode(),
     dax.AutoOnline(),
     dax.PartlyOnline(),

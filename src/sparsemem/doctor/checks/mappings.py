@@ -199,7 +199,11 @@ class Steps(Check):
 
     def run(self, ctx: Context) -> Iterator[Finding]:
         old = not ctx.kernel.features.subsection_hotplug
+        mapped: list[Range] = []
         for text, answer in ctx.answers:
+            if answer.refusal is None and answer.operation.name in ("memremap_pages", "memunmap_pages"):
+                mapped = [r for r in mapped if r not in answer.operation.ranges]
+                mapped += answer.operation.ranges if answer.operation.name == "memremap_pages" else ()
             verdict = answer_verdict(answer)
             if verdict.rule is None:
                 continue
@@ -211,8 +215,21 @@ class Steps(Check):
             yield finding(
                 topic, "error", f"Refused: {text}: -{verdict.errno} from {verdict.function}().", verdict.rule, ranges=ranges,
                 errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges),
-                remedies=_whole_blocks(ctx, answer.operation) or remedies_for(topic, old=old),
+                remedies=_whole_blocks(ctx, answer.operation) or _once(answer.operation, mapped) or remedies_for(topic, old=old),
             )  # fmt: skip
+
+
+def _once(operation: Operation, mapped: list[Range]) -> tuple[Remedy, ...]:
+    """A range that is mapped already, or part of it: no kernel maps it twice."""
+    held = next((r for r in mapped if any(r.overlaps(each) for each in operation.ranges)), None)
+    if operation.name != "memremap_pages" or held is None:
+        return ()
+    return (
+        Remedy(
+            "It is mapped already, and no kernel maps it twice: a driver has to let go of it first, or keep what it has.",
+            ("memunmap_pages", f"{held.start:#x}-{held.end - 1:#x}"),
+        ),
+    )
 
 
 def _whole_blocks(ctx: Context, operation: Operation) -> tuple[Remedy, ...]:

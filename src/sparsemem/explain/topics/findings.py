@@ -85,6 +85,22 @@ TOPICS: tuple[Topic, ...] = (
         see=("offline", "memory block"),
     ),
     Topic(
+        id="virtio-mem-misaligned",
+        title="a virtio-mem device that does not fill memory blocks",
+        finding=True,
+        names=("virtio-mem misaligned", "virtio-mem alignment", "virtio-mem region"),
+        text=(
+            "The driver of a virtio-mem device adds whole memory blocks (or larger big blocks). What of the device's"
+            " region lies in front of the first or behind the last is never added, so the guest gets less than the"
+            " hypervisor was asked for. The hypervisor has to place the region on memory blocks of the guest."
+        ),
+        rules=("block-alignment", "memory-block-size"),
+        kernels="5.8 and later",
+        cases=("M07",),
+        steps=(BLOCK_SIZE,),
+        see=("dimm-misaligned", "memory block"),
+    ),
+    Topic(
         id="kmem-stranded",
         title="device memory that does not fill memory blocks",
         finding=True,
