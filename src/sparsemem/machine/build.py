@@ -198,6 +198,8 @@ def _layout(description: MachineDescription, k: Kernel, notes: list[Note]) -> Bo
     options: dict[str, str] = {}
     if description.auto_online is not None:
         options["auto_online"] = description.auto_online
+    if description.tdx_host:
+        options["tdx_host"] = "Y"
     for word in (description.cmdline or "").split():
         if word == "movable_node":
             options["movable_node"] = "Y"

@@ -162,7 +162,7 @@ class MachineDescription:
 
     ``boot_map`` is the firmware's (sysfs), or the one the kernel went on with (a boot log's "user" map, where
     ``memmap=`` is already in it): ``memmap=`` of ``cmdline`` may be applied to either, twice is once. ``levels`` are
-    x86-64 page-table levels.
+    x86-64 page-table levels. ``tdx_host``: the log says that the TDX module was initialized.
     """
 
     source: str
@@ -171,6 +171,7 @@ class MachineDescription:
     page_size: int | None = None
     cmdline: str | None = None
     hypervisor: bool | None = None
+    tdx_host: bool | None = None
     levels: int | None = None
     physical_bits: int | None = None
     iomem: Resource | None = None

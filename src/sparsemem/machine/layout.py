@@ -76,6 +76,7 @@ OPTIONS: dict[str, tuple[str, ...] | None] = {
     "online_policy": ("auto-movable", "contig-zones"),
     "physmem_end": None,
     "possible_nodes": None,
+    "tdx_host": ("N", "Y"),
 }
 
 
@@ -90,6 +91,7 @@ def _parameters(state: State, layout: BootLayout) -> None:
     misc["online_policy"] = options.get("online_policy", "contig-zones")
     misc["movable_node"] = options.get("movable_node") == "Y"
     misc["memmap_on_memory"] = options.get("memmap_on_memory", "N")
+    misc["tdx_host"] = options.get("tdx_host") == "Y" and kernel.arch == "x86_64"
     misc["auto_movable_numa_aware"] = options.get("auto_movable_numa_aware", "Y") == "Y"
     misc["auto_movable_ratio"] = int(options.get("auto_movable_ratio", "301"))
     for name in ("linear_map_page_size", "physmem_end"):

@@ -129,6 +129,7 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         page_size=page_size,
         cmdline=proc.cmdline if proc.cmdline is not None else log.cmdline,
         hypervisor=proc.hypervisor if proc.hypervisor is not None else log.hypervisor,
+        tdx_host=log.tdx_host,
         levels=proc.levels,
         physical_bits=proc.physical_bits,
         iomem=facts.iomem,

@@ -19,6 +19,7 @@ from sparsemem.doctor.checks import (
     regions,
     resources,
     sections,
+    tdx,
     virtio_mem,
 )
 
@@ -46,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     dax.AutoOnline(),
     dax.PartlyOnline(),
     dax.Movable(),
+    tdx.TdxHost(),
     kmem.Kmem(),
     cxl.CxlWindows(),
     cxl.LowMemoryHole(),

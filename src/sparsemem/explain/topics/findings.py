@@ -85,6 +85,23 @@ TOPICS: tuple[Topic, ...] = (
         see=("offline", "memory block"),
     ),
     Topic(
+        id="tdx-static-memory",
+        title="a TDX host takes no RAM after boot",
+        finding=True,
+        names=("TDX", "tdx host", "tdx static memory"),
+        text=(
+            "On a host whose TDX module is initialized, only memory that was System RAM at that time can be online. From"
+            " 6.8 on, memory that comes later is added, and each attempt to put a block online is refused (EPERM); the"
+            " kernel says so only among its debug messages. A posted series of 2022 refused to add it at all. The same"
+            " memory works as a dax device."
+        ),
+        rules=("notifier-refused",),
+        kernels="6.8 and later",
+        cases=("C48",),
+        steps=(Step("Did the kernel initialize TDX?", ("sh", "-c", "dmesg | grep virt/tdx")), _LSMEM),
+        see=("offline", "kmem-partly-online"),
+    ),
+    Topic(
         id="virtio-mem-misaligned",
         title="a virtio-mem device that does not fill memory blocks",
         finding=True,
