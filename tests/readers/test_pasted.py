@@ -164,3 +164,25 @@ def test_lines_keep_their_numbers() -> None:
 def test_what_only_looks_like_it(text: str) -> None:
     with pytest.raises(InputError):
         read_text(text, "pasted")
+
+
+def test_what_uname_and_getconf_say() -> None:
+    """util-linux issue 4055: an Apple machine with pages of 16 KiB."""
+    text = f"$ uname -r -m \n6.17.12-400.asahi.fc42.aarch64+16k aarch64\n$ getconf PAGE_SIZE\n16384\n$ lsmem --output-all\n{LSMEM_4055}"
+    for each in (text, text.replace("getconf PAGE_SIZE", ""), text.replace("+16k", "")):
+        machine = read_text(each, "pasted")
+        assert (machine.arch, machine.page_size) == ("arm64", 16384)
+        assert machine.kernel_release.startswith("6.17.12-400.asahi.fc42.aarch64")
+    said = diagnose(read_text(text, "pasted"))
+    assert (said.arch, said.findings) == ("arm64", ())
+    assert said.summary.block_size == 128 << 20
+
+
+def test_a_tdx_host_by_its_log() -> None:
+    text = (
+        "[    1.000000] Linux version 6.8.0 (x86_64-linux-gnu-gcc)\n[   30.000000] virt/tdx: module initialized\n"
+        "00100000-7fffffff : System RAM\n580000000-5ffffffff : Soft Reserved\n  580000000-5ffffffff : dax0.0\n"
+    )
+    assert ids(text) == ["tdx-static-memory"]
+    assert "tdx-static-memory" not in ids(text.replace("module initialized", "module not loaded"))
+    assert "tdx-static-memory" not in ids(text, "6.7")

@@ -100,8 +100,9 @@ def read_text(text: str, name: str, notes: tuple[Note, ...] = ()) -> MachineDesc
     facts.notes.extend(notes)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     parts = take_apart(text)
-    if parts.release is not None or parts.machine is not None:
-        facts.proc = replace(facts.proc, release=parts.release, arch=arch_of_machine(parts.machine))
+    facts.proc = replace(
+        facts.proc, release=parts.release, arch=arch_of_machine(parts.machine), page_size=parts.page_size
+    )
     if (parts.kinds > 1 or parts.lsmem is not None) and _add_parts(facts, parts, name):
         return describe(facts, name)
     starts_json = text.lstrip(" \t\n\f\ufeff")[:1] in ("{", "[")

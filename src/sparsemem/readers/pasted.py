@@ -1,4 +1,4 @@
-"""A text with several things in it, as bug reports have them: /proc/iomem, JSON of the tools, an lsmem table, ``uname -a``, a boot log.
+"""A text with several things in it, as bug reports have them: /proc/iomem, JSON of the tools, an lsmem table, ``uname``, a boot log.
 
 Lines keep their numbers: what belongs to one reader is blank for the others.
 """
@@ -20,8 +20,11 @@ _JSON = re.compile(r"^[ \t]*[\[{][ \t]*$|^[ \t]*[\[{][ \t]*[\"{\[]", re.MULTILIN
 _UNAME = re.compile(
     r"^\s*Linux \S+ (\d{1,3}\.\d{1,3}\S*) .*\b(x86_64|aarch64|ppc64le|ppc64|s390x|riscv64|loongarch64)\b", re.MULTILINE
 )
-_RELEASE = re.compile(r"^\s*[#$] ?(?:\w+ )?uname -r\s*\n\s*(\d{1,3}\.\d{1,3}\S*)\s*$", re.MULTILINE)
-_SUFFIX = re.compile(r"[-._](x86_64|amd64|aarch64|arm64|ppc64le|s390x|riscv64)\b")
+_RELEASE = re.compile(r"\buname(?: -\w+)+[ \t]*\n[ \t]*(\d{1,3}\.\d{1,3}\S*)((?:[ \t]+\S+)*)[ \t]*$", re.MULTILINE)
+_PAGE = re.compile(r"\bgetconf PAGE_?SIZE[ \t]*\n[ \t]*(4096|16384|65536)[ \t]*$", re.MULTILINE)
+_PAGES_OF_BUILD = re.compile(r"\+(16|64)k\b")
+"""Fedora and RHEL name their arm64 kernels with large pages so."""
+_SUFFIX = re.compile(r"[-._ ](x86_64|amd64|aarch64|arm64|ppc64le|s390x|riscv64)\b")
 
 _MAX_FAILED = 64
 """Lines that look like the start of JSON and are not, before the rest is no longer tried."""
@@ -37,6 +40,7 @@ class Pasted:
     log: str | None
     release: str | None
     machine: str | None
+    page_size: int | None
 
     @property
     def kinds(self) -> int:
@@ -63,7 +67,7 @@ def _documents(text: str) -> tuple[list[Any], str]:
 def take_apart(text: str) -> Pasted:
     """What is in it. Never raises."""
     documents, rest = _documents(text)
-    uname, release = _UNAME.search(rest), _RELEASE.search(rest)
+    uname, release, page = _UNAME.search(rest), _RELEASE.search(rest), _PAGE.search(rest)
     iomem: list[str] = []
     lsmem: list[str] = []
     others: list[str] = []
@@ -75,7 +79,8 @@ def take_apart(text: str) -> Pasted:
         others.append("" if mine or table else line)
     log = "\n".join(others)
     kernel = (uname[1] if uname else None) or (release[1] if release else None)
-    suffix = _SUFFIX.search(kernel) if kernel else None
+    suffix = _SUFFIX.search(kernel + (release[2] if release else "")) if kernel else None
+    build = _PAGES_OF_BUILD.search(kernel) if kernel else None
     return Pasted(
         iomem="\n".join(iomem) if any(iomem) else None,
         documents=tuple(documents),
@@ -83,4 +88,5 @@ def take_apart(text: str) -> Pasted:
         log=log if boot_lines(log) else None,
         release=kernel,
         machine=(uname[2] if uname else None) or (suffix[1] if suffix else None),
+        page_size=int(page[1]) if page else int(build[1]) << 10 if build else None,
     )
