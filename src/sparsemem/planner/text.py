@@ -224,6 +224,10 @@ def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
             "  ",
             "    ",
         )
+    if vm.scarce:
+        page.blank()
+        for words in vm.scarce:
+            page.add(words, "! ", "    ")
     if vm.devices:
         page.blank()
         if vm.lost:
