@@ -7,6 +7,16 @@ import pytest
 from sparsemem.explain import explain
 
 MESSAGES = (
+    # what guests, tools and hypervisors print around hot-plug: kubernetes/minikube 1403, intel/nemu 71, pmem/ndctl 115, 256, 276, 291,
+    # kata-containers 7656, and the mail of Linux kernel commit b4afe4183ec7
+    "hv_balloon: Memory hot add failed",
+    "hv_balloon: hot_add memory failed error is -17",
+    "memory memory32: Offline failed.",
+    "dax0.0: all memory sections (744) already online",
+    "dax0.0: 8 memory sections already offline",
+    "cxl region: create_region: region1: failed to set target0 to mem1",
+    "Unable to add memory device virtiomem: QMP command failed: backend memory size must be multiple of 0x20000000",
+    "ioremap on RAM at 0x0000000490000000 - 0x0000000490000fff",
     # mm/sparse.c, mm/sparse-vmemmap.c, mm/mm_init.c
     "Start of range 17179869184 -> 17179869312 exceeds SPARSEMEM max 17179869184",
     "End of range 1048576 -> 17179869312 exceeds SPARSEMEM max 17179869184",
