@@ -19,6 +19,7 @@ from sparsemem.doctor.checks import (
     regions,
     resources,
     sections,
+    steps,
     tdx,
     virtio_mem,
 )
@@ -31,7 +32,7 @@ __all__ = ["CHECKS"]
 CHECKS: tuple[Check, ...] = (
     access.Access(),
     sections.Invariants(),
-    mappings.Steps(),
+    steps.Steps(),
     mappings.Mappings(),
     mappings.Neighbours(),
     alignment.SharedSubSection(),
