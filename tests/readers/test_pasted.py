@@ -186,3 +186,12 @@ def test_a_tdx_host_by_its_log() -> None:
     assert ids(text) == ["tdx-static-memory"]
     assert "tdx-static-memory" not in ids(text.replace("module initialized", "module not loaded"))
     assert "tdx-static-memory" not in ids(text, "6.7")
+
+
+def test_a_listing_of_regions_alone_tells_no_balance() -> None:
+    region = {"dev": "region2", "size": 2 * GIB, "available_size": 0, "type": "pmem"}
+    (alone,) = diagnose(read_text(json.dumps([region]), "pasted"), "6.1").balances
+    assert alone.shares == (("unknown", 2 * GIB),)
+    namespace = {"dev": "namespace2.0", "mode": "fsdax", "map": "dev", "size": 2111832064}
+    (both,) = diagnose(read_text(json.dumps([region | {"namespaces": [namespace]}]), "pasted"), "6.1").balances
+    assert both.shares == (("data", 2111832064), ("metadata", 2 * GIB - 2111832064))

@@ -130,8 +130,8 @@ def _rest(ctx: Context, region: RegionFact, views: list[NamespaceView], taken: i
         )
         return {"free": sum(r.size for r in free), "unusable": sum(r.size for r in lost)}
     if region.available_size is not None and region.available_size <= rest:
-        # of a listing: what is neither data nor available belongs to the namespaces' metadata
-        return {"free": region.available_size, "metadata": rest - region.available_size}
+        # of a listing: what is neither data nor available belongs to the namespaces' metadata, if it lists them (not "-R" alone)
+        return {"free": region.available_size, "metadata" if views else "unknown": rest - region.available_size}
     return {"unknown": rest}
 
 
