@@ -26,7 +26,14 @@ AFTER = """1050000000-304fffffff : CXL Window 0
 """
 
 
-@pytest.mark.parametrize("text", [BEFORE, AFTER])
+HMEM = """1050000000-304fffffff : Soft Reserved
+  1050000000-304fffffff : hmem.0
+    1080000000-2fffffffff : dax0.0
+      1080000000-2fffffffff : System RAM (kmem)
+"""
+
+
+@pytest.mark.parametrize("text", [BEFORE, AFTER, HMEM])
 def test_the_region_around_tells_the_device_and_the_size_of_a_block(text: str) -> None:
     machine = read_text(RAM + text, "posted")
     (dax,) = machine.dax

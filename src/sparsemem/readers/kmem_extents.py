@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["KmemEntry", "block_size_of", "kmem_entries", "sizes_by_count"]
 
 _DAX = re.compile(r"dax\d{1,9}\.\d{1,9}")
-_WHOLE = re.compile(r"region\d{1,9}|Soft Reserved|CXL Window \d{1,9}")
+_WHOLE = re.compile(r"region\d{1,9}|Soft Reserved|hmem\.\d{1,9}|CXL Window \d{1,9}")
 """Entries that a dax device takes from end to end: a CXL region, a window, what dax_hmem was given."""
 _SIZES = tuple(1 << bits for bits in range(24, 32))
 """Memory block sizes that there are: 16 MiB (ppc64) to 2 GiB (x86-64)."""
