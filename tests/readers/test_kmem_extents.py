@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparsemem.doctor import diagnose
 from sparsemem.ranges import Range
 from sparsemem.readers import read_text
 from sparsemem.readers.kmem_extents import KmemEntry, block_size_of
@@ -39,6 +40,7 @@ def test_the_region_around_tells_the_device_and_the_size_of_a_block(text: str) -
     (dax,) = machine.dax
     assert dax.ranges == (Range(0x1050000000, 0x3050000000),)
     assert dax.size == 128 * GIB
+    assert diagnose(machine, "6.1").summary.hotplugged == 126 * GIB
     assert machine.block_size == 2 * GIB  # 1 GiB would have ended at 0x3040000000
 
 
