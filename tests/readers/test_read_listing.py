@@ -14,6 +14,7 @@ from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
 from sparsemem.ranges import Range
 from sparsemem.readers import MemorySource, read_machine, read_text
+from sparsemem.readers.listing import check_whole
 from sparsemem.readers.source import Entry
 from sparsemem.units import GIB, MIB
 
@@ -96,7 +97,14 @@ def test_a_listing_beside_other_files_assumes_nothing(more):
     assert not any("taken" in note.what for note in description.notes)
 
 
-def test_namespaces_without_regions_ask_for_the_regions():
+def test_namespaces_without_regions_are_judged_as_far_as_they_go():
+    built = build(listing(namespace(0, GIB)))
+    assert any("does not tell where RAM is" in note.what for note in built.notes)
+
+
+def test_a_plan_asks_for_the_namespaces_of_a_region_that_is_not_free():
+    check_whole(listing(region(0, OPTANE, OPTANE)))
+    check_whole(listing(region(0, OPTANE, 0), namespace(0, OFFERED)))
     with pytest.raises(InputError) as caught:
-        build(listing(namespace(0, GIB)))
+        check_whole(listing(region(0, OPTANE, 0)))
     assert "ndctl list -RNv" in str(caught.value.remedy)

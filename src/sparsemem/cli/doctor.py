@@ -18,7 +18,7 @@ from sparsemem.cli.machine import (
     model_machine,
     width,
 )  # fmt: skip
-from sparsemem.cli.page import finding_marks, scene, write
+from sparsemem.cli.page import scene, write
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ __all__ = ["command"]
     "--dmesg", metavar="FILE", help='Explain a boot log ("-": standard input) for MACHINE, or the machine it describes.'
 )
 @click.option("--all-lines", is_flag=True, help="With --dmesg: also show the lines that are not known.")
-@click.option("--html", metavar="FILE", help="Write the findings there as a page with the picture, instead of text.")
+@click.option("--html", metavar="FILE", help="Write the answer there as a page with the picture, instead of text.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     machine: str | None,
@@ -67,6 +67,7 @@ def command(
     sparsemem doctor captured.tar.xz --kernel 5.2 --upgrade-to 6.12
     dmesg | sparsemem doctor --dmesg - /          a boot log, line by line
     sparsemem doctor --html findings.html         a page: findings in the picture
+    sparsemem doctor --upgrade-to 6.12 --html upgrade.html     both kernels
 
     Exits 0 when nothing is worse than a notice, 11 when the worst finding (or change) is a warning, 10 when it is an error. With --dmesg
     also 11 when the log contradicts the machine, or tells of a failure that no finding explains.
@@ -79,14 +80,10 @@ def command(
         raise UsageError("--compare, --upgrade-to and --dmesg are three questions", remedy="give one of them")
     if all_lines and dmesg is None:
         raise UsageError("--all-lines is about the lines of a log", remedy="give --dmesg FILE with it")
-    if html is not None and (upgrade is not None or dmesg is not None):
-        raise UsageError(
-            "a page shows findings: not --upgrade-to nor --dmesg", remedy="--compare A,B --html FILE shows two kernels"
-        )
     if dmesg is not None:
-        return _dmesg(machine, sysroot, kernel, dmesg, all_lines, as_json)
+        return _dmesg(machine, sysroot, kernel, dmesg, all_lines, html, as_json)
     if upgrade is not None:
-        return _upgrade(machine, sysroot, kernel, upgrade, everything, as_json)
+        return _upgrade(machine, sysroot, kernel, upgrade, everything, html, as_json)
     if versions is not None:
         return _compare(machine, sysroot, kernel, versions, html, as_json)
     from sparsemem.doctor import diagnose, diagnose_machine, render_text, to_json
@@ -112,7 +109,13 @@ def _named(diagnosis: Diagnosis, machine: str | None) -> Diagnosis:
 
 
 def _upgrade(
-    machine: str | None, sysroot: str | None, kernel: str | None, after: str, everything: bool, as_json: bool
+    machine: str | None,
+    sysroot: str | None,
+    kernel: str | None,
+    after: str,
+    everything: bool,
+    html: str | None,
+    as_json: bool,
 ) -> int:
     from sparsemem.doctor.upgrade import compare_kernels, compare_machines_kernels, render_upgrade, upgrade_to_json
 
@@ -120,7 +123,11 @@ def _upgrade(
         upgrade = compare_machines_kernels(model_machine(machine or "", kernel), model_machine(machine or "", after))
     else:
         upgrade = compare_kernels(describe(machine, sysroot), kernel, after)
-    if as_json:
+    if html is not None:
+        from sparsemem.doctor.upgrade.page import paint_upgrade
+
+        write(html, paint_upgrade(upgrade, everything=everything))
+    elif as_json:
         echo_json(upgrade_to_json(upgrade))
     else:
         click.echo(render_upgrade(upgrade, width(), colour(), everything=everything), color=colour(), nl=False)
@@ -128,7 +135,13 @@ def _upgrade(
 
 
 def _dmesg(
-    machine: str | None, sysroot: str | None, kernel: str | None, log: str, all_lines: bool, as_json: bool
+    machine: str | None,
+    sysroot: str | None,
+    kernel: str | None,
+    log: str,
+    all_lines: bool,
+    html: str | None,
+    as_json: bool,
 ) -> int:
     from sparsemem.doctor.dmesg import explain_log, explain_log_of_machine, log_to_json, render_log
     from sparsemem.readers import read_log
@@ -141,7 +154,15 @@ def _dmesg(
     else:
         given = describe(machine, sysroot) if machine or sysroot else None
         explained = explain_log(text, name, given, kernel)
-    if as_json:
+    if html is not None:
+        from sparsemem.doctor.dmesg.page import paint_log
+
+        if explained.ctx is None:
+            raise UsageError(
+                f"{name} tells no memory map: there is nothing to draw", remedy="name the machine: MACHINE or --sysroot"
+            )
+        write(html, paint_log(explained, all_lines=all_lines))
+    elif as_json:
         echo_json(log_to_json(explained))
     else:
         click.echo(render_log(explained, width(), colour(), all_lines=all_lines), color=colour(), nl=False)
@@ -176,6 +197,7 @@ def _compare(
 
 def _page(path: str, source: MachineDescription | str, judged: list[tuple[str | None, Diagnosis]]) -> None:
     """Writes the page of a description or a layout line: one kernel, or two beside each other."""
+    from sparsemem.doctor.picture import finding_marks
     from sparsemem.draw import compare, paint_html
     from sparsemem.machine.build import build
 

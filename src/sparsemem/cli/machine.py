@@ -138,6 +138,10 @@ def load(machine: str | None, sysroot: str | None, kernel: str | None, *, device
     from sparsemem.machine.build import build
 
     description = describe(machine, sysroot)
+    if devices:
+        from sparsemem.readers.listing import check_whole
+
+        check_whole(description)
     built = build(description, kernel, devices=devices)
     return Loaded(built.machine, built, description.notes)
 

@@ -53,4 +53,11 @@ CASES: dict[str, str] = {
         "a region below its own align, 2022: "
         f"{_LORE}164688416128.2879318.17890707310125575258.stgit@dwillia2-desk3.amr.corp.intel.com/"
     ),
+    "M01": f"a CXL window 1.25 GiB past a memory block, 2025: {_LORE}20250715180407.47426-1-Smita.KoralahalliChannabasappa@amd.com/",
+    "M02": f"an NVDIMM of 48 KiB before a DIMM, 2018: {_GITHUB}intel/nemu/issues/48",
+    "M03": f"an image of 512 MiB before a DIMM on arm64, 2022: {_GITHUB}kata-containers/kata-containers/issues/3426",
+    "M04": f"2.37 GiB of six DIMMs that are RAM, 2020: {_GITHUB}pmem/ndctl/issues/139",
+    "M05": f"504 of 512 memory blocks online, 2023: {_GITHUB}pmem/ndctl/issues/256",
+    "M06": f"8 GiB of CXL memory that do not come back, 2023: {_GITHUB}pmem/ndctl/issues/246",
+    "M07": f"a virtio-mem region off a memory block, 2020: {_GITHUB}cloud-hypervisor/cloud-hypervisor/issues/1686",
 }

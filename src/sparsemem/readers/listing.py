@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sparsemem.errors import InputError
 from sparsemem.machine.description import NamespaceFact, Note, RegionFact
 from sparsemem.ranges import Range
 from sparsemem.units import GIB, MIB, format_size
@@ -17,7 +18,9 @@ from sparsemem.units import GIB, MIB, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["place"]
+    from sparsemem.machine.description import MachineDescription
+
+__all__ = ["check_whole", "place"]
 
 _UNIT = GIB
 """Where an assumed region begins: a multiple of every align, section and memory block but the largest, 2 GiB."""
@@ -49,6 +52,19 @@ def place(
     placed = {region.dev: region for region in found}
     found.sort(key=lambda region: [each.dev for each in regions].index(region.dev))
     return tuple(found), tuple(_in_region(fact, namespaces, placed, notes, source) for fact in namespaces), tuple(notes)
+
+
+def check_whole(description: MachineDescription) -> None:
+    """Are the namespaces of every region there? Raises InputError: a plan would take what they have for free."""
+    for region in description.regions:
+        free = region.available_size
+        own = any(fact.region == region.dev and fact.size for fact in description.namespaces)
+        if free is not None and free < region.size and not own:
+            raise InputError(
+                f"{region.dev} has namespaces that are not told: {format_size(region.size - free)} of it are taken",
+                where=description.source,
+                remedy="list the namespaces, too: ndctl list -RNv (with -i, those that are idle)",
+            )
 
 
 def _number(region: RegionFact) -> int:

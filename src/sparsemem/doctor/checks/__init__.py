@@ -21,6 +21,9 @@ from sparsemem.doctor.checks import (
     regions,
     resources,
     sections,
+    steps,
+    tdx,
+    virtio_mem,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ __all__ = ["CHECKS"]
 CHECKS: tuple[Check, ...] = (
     access.Access(),
     sections.Invariants(),
-    mappings.Steps(),
+    steps.Steps(),
     mappings.Mappings(),
     mappings.Neighbours(),
     alignment.SharedSubSection(),
@@ -43,10 +46,12 @@ CHECKS: tuple[Check, ...] = (
     blocks.PartlyRam(),
     hotplug.HotplugRoom(),
     hotplug.EarlyEdges(),
+    virtio_mem.VirtioMemRegions(),
     dax.TargetNode(),
     dax.AutoOnline(),
     dax.PartlyOnline(),
     dax.Movable(),
+    tdx.TdxHost(),
     kmem.Kmem(),
     cxl.CxlWindows(),
     cxl.LowMemoryHole(),

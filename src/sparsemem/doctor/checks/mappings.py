@@ -6,15 +6,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
-from sparsemem.doctor.checks.nothing import no_devices, no_steps
-from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_down, align_up
+from sparsemem.doctor.checks.nothing import no_devices
+from sparsemem.doctor.intervals import align_down
 from sparsemem.doctor.needs import ADDRESSES
 from sparsemem.doctor.regions import all_there_is, is_legacy, ndctl_unit
 from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, cure, finding, finding_id, remake, remedies_for, replace
-from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
+from sparsemem.doctor.verdict import judge, try_mapping
 from sparsemem.ranges import Range
-from sparsemem.spec.rules import RULES
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -22,11 +20,10 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.devices import Device
-    from sparsemem.doctor.finding import Finding
+    from sparsemem.doctor.finding import Finding, Remedy
     from sparsemem.doctor.verdict import Verdict
-    from sparsemem.machine.operations import Operation
 
-__all__ = ["Mappings", "Neighbours", "Steps"]
+__all__ = ["Mappings", "Neighbours"]
 
 _MAPPING_RULES = (
     "mixed-region", "ram-region", "conflicting-mapping", "section-exists", "subsection-overlap", "pfn-span-alignment",
@@ -204,53 +201,3 @@ def _pair(ctx: Context, left: Device, right: Device, rests: list[Range]) -> Find
         devices=(left.name, right.name), errno=verdict.errno, kernel_says=verdict.log, capacity=ctx.section,
         remedies=remedies_for("devices-share-section", old=True),
     )  # fmt: skip
-
-
-class Steps(Check):
-    """The operations of a layout line that its kernel refused."""
-
-    id = "steps"
-    question = "Which operations of the layout line did this kernel refuse?"
-    about = "the operations of the layout line"
-    finds = tuple(Kind(finding_id(rule), ("error",), rule) for rule in RULES if RULES[rule].errnos)
-
-    def nothing(self, ctx: Context) -> str | None:
-        return no_steps(ctx)
-
-    def run(self, ctx: Context) -> Iterator[Finding]:
-        old = not ctx.kernel.features.subsection_hotplug
-        for text, answer in ctx.answers:
-            verdict = answer_verdict(answer)
-            if verdict.rule is None:
-                continue
-            topic = finding_id(verdict.rule)
-            ranges = answer.operation.ranges
-            if not ranges and answer.operation.block is not None:
-                at = answer.operation.block * ctx.block_size
-                ranges = (Range(at, at + ctx.block_size),)
-            yield finding(
-                topic, "error", f"Refused: {text}: -{verdict.errno} from {verdict.function}().", verdict.rule, ranges=ranges,
-                errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges),
-                remedies=_whole_blocks(ctx, answer.operation) or remedies_for(topic, old=old),
-            )  # fmt: skip
-
-
-def _whole_blocks(ctx: Context, operation: Operation) -> tuple[Remedy, ...]:
-    """Hot-added or hot-removed RAM that is no whole memory blocks: the blocks that hold it."""
-    block = ctx.block_size
-    if operation.name not in ("add_memory", "remove_memory", "acpi_memory_device_add") or not operation.ranges:
-        return ()
-    r = operation.ranges[0]
-    whole = Range(align_down(r.start, block), align_up(r.end, block))
-    if whole == r:
-        return ()
-    if operation.name != "remove_memory":
-        moved = align_up(r.start, block)
-        whole = Range(moved, moved + align_up(r.size, block))
-        why = f"Add whole memory blocks: start and size are multiples of {format_size(block)}."
-        return (cure(why, operation.name, f"{whole.start:#x}-{whole.end - 1:#x}"),)
-    words = (operation.name, f"{whole.start:#x}-{whole.end - 1:#x}")
-    online = [nr for nr in range(whole.start // block, whole.end // block)
-              if nr in ctx.state.blocks and ctx.state.blocks[nr].state == "online"]  # fmt: skip
-    why = f"Remove whole memory blocks, of {format_size(block)}, and take them offline first."
-    return (Remedy(why, words, steps=(*(("offline", f"memory{nr}") for nr in online), words)),)

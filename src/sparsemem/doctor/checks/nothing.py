@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.kernel.ioport import IORES_DESC_PERSISTENT_MEMORY_LEGACY
+from sparsemem.kernel.memory_block_size import cxl_windows
 
 if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
@@ -40,8 +41,7 @@ def no_dax(ctx: Context) -> str | None:
 
 def no_windows(ctx: Context) -> str | None:
     """No CXL window in the iomem tree."""
-    windows = any((res.name or "").startswith("CXL Window") for res in ctx.state.iomem.children)
-    return None if windows else "there are no CXL windows"
+    return None if cxl_windows(ctx.state.iomem) else "there are no CXL windows"
 
 
 def no_ram(ctx: Context) -> str | None:

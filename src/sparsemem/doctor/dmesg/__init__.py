@@ -6,7 +6,7 @@ memory map), and says which findings it confirms, which it contradicts, and whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.context import make_context
@@ -48,7 +48,7 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class ExplainedLog:
     """A log with what is known of its lines. ``diagnosis`` None: there was no machine to tie them to; ``own_machine``: the machine is the
-    one that the log describes. ``frame``: the sizes that were measured with."""
+    one that the log describes. ``frame``: the sizes that were measured with; ``ctx``: the machine on the model."""
 
     name: str
     log: Log
@@ -58,6 +58,7 @@ class ExplainedLog:
     diagnosis: Diagnosis | None
     own_machine: bool
     notes: tuple[Note, ...]
+    ctx: Context | None = field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -119,7 +120,7 @@ def _explain(
     if not own_machine:
         more = (*_disagreements(boot, ctx), *ties.contradicted)
         ties = Ties(ties.tied, ties.confirmed, more, ties.silent)
-    return ExplainedLog(name, log, ties, frame, owners, diagnosis, own_machine, notes)
+    return ExplainedLog(name, log, ties, frame, owners, diagnosis, own_machine, notes, ctx)
 
 
 def _without_machine(log: Log, boot: BootLog, name: str, notes: tuple[Note, ...]) -> ExplainedLog:

@@ -115,6 +115,7 @@ never_onlined_removal_reads_zone: plug
 zone_shrink_rescans_for_holes: never
 removed_memmap_poisoned: never
 region_intersects_descends: cxl
+tdx_memory_is_static: never
 exclusive_system_ram: virtio-mem
 zone_device: device
 arm64_memory_hotplug: plug

@@ -8,6 +8,7 @@ from sparsemem.explain.messages import (
     cxl,
     dax,
     filesystem,
+    hypervisor,
     info_block,
     kmem,
     memory_block,
@@ -44,5 +45,6 @@ MESSAGES = (
     *btt.MESSAGES,
     *filesystem.MESSAGES,
     *virtio_mem.MESSAGES,
+    *hypervisor.MESSAGES,
 )
 """All records; the order decides between two that fit a line equally well."""

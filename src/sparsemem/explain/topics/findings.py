@@ -126,6 +126,39 @@ TOPICS: tuple[Topic, ...] = (
         see=("offline", "memory block"),
     ),
     Topic(
+        id="tdx-static-memory",
+        title="a TDX host takes no RAM after boot",
+        finding=True,
+        names=("TDX", "tdx host", "tdx static memory"),
+        text=(
+            "On a host whose TDX module is initialized, only memory that was System RAM at that time can be online. From"
+            " 6.8 on, memory that comes later is added, and each attempt to put a block online is refused (EPERM); the"
+            " kernel says so only among its debug messages. A posted series of 2022 refused to add it at all. The same"
+            " memory works as a dax device."
+        ),
+        rules=("notifier-refused",),
+        kernels="6.8 and later",
+        cases=("C48",),
+        steps=(Step("Did the kernel initialize TDX?", ("sh", "-c", "dmesg | grep virt/tdx")), _LSMEM),
+        see=("offline", "kmem-partly-online"),
+    ),
+    Topic(
+        id="virtio-mem-misaligned",
+        title="a virtio-mem device that does not fill memory blocks",
+        finding=True,
+        names=("virtio-mem misaligned", "virtio-mem alignment", "virtio-mem region"),
+        text=(
+            "The driver of a virtio-mem device adds whole memory blocks (or larger big blocks). What of the device's"
+            " region lies in front of the first or behind the last is never added, so the guest gets less than the"
+            " hypervisor was asked for. The hypervisor has to place the region on memory blocks of the guest."
+        ),
+        rules=("block-alignment", "memory-block-size"),
+        kernels="5.8 and later",
+        cases=("M07",),
+        steps=(BLOCK_SIZE,),
+        see=("dimm-misaligned", "memory block"),
+    ),
+    Topic(
         id="kmem-stranded",
         title="device memory that does not fill memory blocks",
         finding=True,
@@ -137,7 +170,7 @@ TOPICS: tuple[Topic, ...] = (
             " says nothing; 5.10 even succeeds when nothing is left."
         ),
         rules=("kmem-alignment", "memory-block-size"),
-        cases=("C26", "C28", "C31"),
+        cases=("C26", "C28", "C31", "M01", "M04"),
         steps=(
             BLOCK_SIZE,
             Step("See the device's range.", ("daxctl", "list", "-RDu")),
@@ -160,7 +193,7 @@ TOPICS: tuple[Topic, ...] = (
             "NVDIMM or image before it shifts it off the boundary."
         ),
         rules=("block-alignment", "memory-block-size"),
-        cases=("C33", "C35", "C37"),
+        cases=("C33", "C35", "C37", "M02", "M03"),
         steps=(BLOCK_SIZE, Step("Place the DIMM at a multiple of that size, and give it a size that is one.")),
         see=("memory block", "unaligned-hotplug-range"),
     ),
@@ -254,6 +287,7 @@ TOPICS: tuple[Topic, ...] = (
             "will probably never go offline. For memory that should come back, that is the wrong zone."
         ),
         rules=("unmovable-page", "isolation-failure", "multizone-block"),
+        cases=("M06",),
         steps=(
             _LSMEM,
             Step(
