@@ -14,6 +14,7 @@ from sparsemem.doctor import Diagnosis, diagnose, diagnose_machine
 from sparsemem.doctor.context import make_context
 from sparsemem.doctor.engine import _examine
 from sparsemem.machine.notation import parse_machine
+from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
 from sparsemem.ranges import Range
 from sparsemem.readers import read_text
@@ -421,3 +422,20 @@ def test_the_edge_of_a_boot_section_is_never_ram() -> None:
     (found,) = [each for each in edge.findings if each.id == "early-section-edge"]
     assert (found.errno, found.ranges) == ("EEXIST", (Range(0x104000000, 0x108000000),))
     assert "early-section-edge" not in ids(diagnose_machine(parse_machine(line.format("0x108000000-0x13fffffff"))))
+
+
+@pytest.mark.parametrize("version", ["4.18", "4.20", "5.1", "5.2"])
+@pytest.mark.parametrize("past", [0, 2, 64, 126])
+@pytest.mark.parametrize("size", [254, 256, 318, 1022, 1024])
+def test_a_page_array_that_has_no_room_in_its_namespace(version: str, past: int, size: int) -> None:
+    """Up to 5.2, in a region that begins inside a section: said before anything is made, and so where, and only where, it fails."""
+    start = (4096 + past) * MIB
+    line = f"{version}; 1M-2G ram, {start:x}-{start + size * MIB - 1:x} pmem; nd_region {start:#x}-{start + size * MIB - 1:#x} labels=1.2"
+    found = [each for each in diagnose_machine(parse_machine(line)).findings if each.rule == "altmap-exhausted"]
+    made = Player(parse_machine(line), ndctl=(67,))
+    answer = made.step("ndctl create-namespace", parse_step("ndctl create-namespace"))
+    assert bool(found) == (answer.exit_code != 0)
+    for cure in (each for refused in found for each in refused.remedies if each.steps):
+        player = Player(parse_machine(line), ndctl=(67,))
+        text = " ".join(cure.steps[0])
+        assert player.step(text, parse_step(text)).exit_code == 0, text

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sparsemem.planner.grammar import parse_intent
     from sparsemem.planner.intent import Amount, Intent, Item
     from sparsemem.planner.make import make_plan
+    from sparsemem.planner.page import paint_plan, paint_plan_svg, paint_vm
     from sparsemem.planner.plan import Balance, Command, Expectation, Impossible, Plan, PlannedNamespace
     from sparsemem.planner.prove import PredictionError, shell_text
     from sparsemem.planner.report import command_to_json, to_json, vm_to_json
@@ -36,6 +37,9 @@ __all__ = [
     "load_intent",
     "make_plan",
     "make_vm",
+    "paint_plan",
+    "paint_plan_svg",
+    "paint_vm",
     "parse_intent",
     "parse_vm",
     "render_text",
@@ -50,6 +54,7 @@ _HOMES = {
     "grammar": ("parse_intent",),
     "intent": ("Amount", "Intent", "Item"),
     "make": ("make_plan",),
+    "page": ("paint_plan", "paint_plan_svg", "paint_vm"),
     "plan": ("Balance", "Command", "Expectation", "Impossible", "Plan", "PlannedNamespace"),
     "prove": ("PredictionError", "shell_text"),
     "report": ("command_to_json", "to_json", "vm_to_json"),

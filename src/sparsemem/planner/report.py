@@ -99,6 +99,7 @@ def vm_to_json(vm: VmPlan) -> dict[str, Any]:
         "qemu": list(vm.qemu),
         "devices": [{"name": each.name, "kind": each.kind, "range": format_range(each.range)} for each in vm.devices],
         "without_addr": list(vm.lost),
+        "scarce": list(vm.scarce),
         "impossible": vm.impossible,
         "nearest": list(vm.nearest),
     }

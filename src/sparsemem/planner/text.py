@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedBlocks, PlannedNamespace
     from sparsemem.planner.vm import VmPlan
 
-__all__ = ["render_text", "render_vm"]
+__all__ = ["PARTS", "STRANDED", "headline", "namespace_words", "render_text", "render_vm", "vm_headline"]
 
 _MOST = 24
-_WORDS = {
+PARTS = {
     "data": "data that users see", "rounding": "more than was asked for", "info_block": "info blocks", "memmap": "struct pages (map=dev)",
     "btt": "sector tables", "padding": "padding", "outside_blocks": "outside memory blocks", "idle": "without a driver",
     "unusable": "free, not usable", "free": "free",
 }  # fmt: skip
-_STRANDED = ("rounding", "padding", "outside_blocks", "unusable")
+"""The parts of a balance in words."""
+STRANDED = ("rounding", "padding", "outside_blocks", "unusable")
+"""Those of them that serve nobody."""
 
 
 class _Page:
@@ -64,7 +66,8 @@ def _sizes(size: int) -> str:
     return words if words.endswith("bytes") else f"{words} ({size})"
 
 
-def _namespace(page: _Page, each: PlannedNamespace) -> None:
+def namespace_words(each: PlannedNamespace) -> str:
+    """``fsdax map=dev align=2M name=db``."""
     words = [each.mode]
     if each.map is not None:
         words.append(f"map={each.map}")
@@ -74,8 +77,12 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
         words.append(f"sector={each.sector_size}")
     if each.name is not None:
         words.append(f"name={each.name}")
+    return " ".join(words)
+
+
+def _namespace(page: _Page, each: PlannedNamespace) -> None:
     device = f", /dev/{each.device}" if each.device is not None else ""
-    page.add(f"{each.dev} in {each.region}: {' '.join(words)}{device}", "  ", "    ", "36")
+    page.add(f"{each.dev} in {each.region}: {namespace_words(each)}{device}", "  ", "    ", "36")
     page.add(f"raw {_sizes(each.raw)}, usable {_sizes(each.usable)}", "      ")
     page.add(f"{format_range(each.range)}, {each.subsections} sub-sections mapped", "      ")
     if each.blocks is not None:
@@ -116,7 +123,7 @@ def _memory_table(page: _Page, plan: Plan) -> None:
 
 def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
     """Regions side by side as long as there is room; parts that are zero everywhere are left out."""
-    label = max(map(len, _WORDS.values())) + 3
+    label = max(map(len, PARTS.values())) + 3
     form = ","
     column = max(max((len(f"{each.size:,}") for each in balances), default=0), 8) + 2
     if label + column > page.width:
@@ -125,10 +132,10 @@ def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
     for at in range(0, len(balances), per):
         group = balances[at : at + per]
         page.lines.append(f"  {'bytes':<{label - 2}}" + "".join(f"{each.region:>{column}}" for each in group))
-        for part, words in _WORDS.items():
+        for part, words in PARTS.items():
             values = [each.parts[part] for each in group]
             if any(values):
-                mark = "! " if part in _STRANDED else "  "
+                mark = "! " if part in STRANDED else "  "
                 page.lines.append(
                     f"{mark}{words:<{label - 2}}" + "".join(f"{value:>{column}{form}}" for value in values)
                 )
@@ -173,7 +180,8 @@ def _amounts(plan: Plan) -> str:
     return " and ".join(words) or "no memory block changes"
 
 
-def _head(plan: Plan) -> str:
+def headline(plan: Plan) -> str:
+    """What came of the intent, in a sentence or two."""
     tool = ".".join(map(str, plan.ndctl))
     if plan.impossible:
         return f"no plan for Linux {plan.kernel} with ndctl {tool}"
@@ -192,7 +200,7 @@ def render_text(
 ) -> str:
     """The whole plan as text; ends in a newline."""
     page = _Page(width, colour=colour)
-    page.add(_head(plan), "", "  ", "1")
+    page.add(headline(plan), "", "  ", "1")
     page.add(f"intent: {plan.intent}", "", "  ")
     page.blank()
     for wrong in plan.impossible:
@@ -228,20 +236,27 @@ def render_text(
     return "\n".join(page.lines) + "\n"
 
 
+def vm_headline(vm: VmPlan) -> str:
+    """What came of the specification, in a sentence or two."""
+    if vm.impossible is not None:
+        return f"no such guest of Linux {vm.kernel}: {vm.impossible}"
+    return (
+        f"A guest of Linux {vm.kernel} has memory blocks of {format_size(vm.block_size)}. Booted on the model: no section and no memory "
+        "block is shared, and every device is taken in."
+    )
+
+
 def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
     """The QEMU arguments, where each device is, and what goes wrong without addresses; ends in a newline."""
     page = _Page(width, colour=colour)
     if vm.impossible is not None:
-        page.add(f"no such guest of Linux {vm.kernel}: {vm.impossible}", "", "  ", "31")
+        page.add(vm_headline(vm), "", "  ", "31")
         if vm.nearest:
             page.add("nearest that can be had:", "  ")
             for text in vm.nearest:
                 page.add(f'--vm "{text}"', "    ", "      ", "32")
         return "\n".join(page.lines) + "\n"
-    page.add(
-        f"A guest of Linux {vm.kernel} has memory blocks of {format_size(vm.block_size)}. Booted on the model: no section and no memory "
-        "block is shared, and every device is taken in.", "", "  ", "1",
-    )  # fmt: skip
+    page.add(vm_headline(vm), "", "  ", "1")
     page.blank()
     pairs = [
         f"{shlex.quote(option)} {shlex.quote(value)}" for option, value in zip(vm.qemu[::2], vm.qemu[1::2], strict=True)
@@ -257,6 +272,10 @@ def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
             "  ",
             "    ",
         )
+    if vm.scarce:
+        page.blank()
+        for words in vm.scarce:
+            page.add(words, "! ", "    ")
     if vm.devices:
         page.blank()
         if vm.lost:
