@@ -9,11 +9,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.doctor import machine as captured
+from sparsemem.doctor.engine import examine
+from sparsemem.doctor.picture import finding_marks, scene_of
 from sparsemem.draw import Scene, build_scene, compare, paint_html
 from sparsemem.machine.notation import parse_machine
+from sparsemem.planner import make_plan, paint_plan, parse_intent
+from sparsemem.readers import read_machine
 from tests.browser import pages
 from tests.browser.chromium import Browser, Page, program
 from tests.draw import machines
+from tests.planner.machines import GIB, machine
 
 
 def _ranges(count: int) -> Scene:
@@ -27,6 +33,19 @@ def _ranges(count: int) -> Scene:
             machine.apply(f"memremap_pages {start:#x}-{end - 1:#x} owner=namespace{n // 64}.{n % 64}").refusal is None
         )
     return build_scene(machine.state, exact=True)
+
+
+def _doctor(count: int, folder: Path) -> str:
+    """What ``doctor --html`` writes for a captured machine with that many namespaces."""
+    folder.mkdir()
+    captured(folder, count)
+    ctx, diagnosis = examine(read_machine(str(folder)))
+    return paint_html(scene_of(ctx), marks=finding_marks(diagnosis.findings))
+
+
+def _plan(count: int) -> str:
+    """What ``plan --html`` writes for that many namespaces; most of a minute is the planner's."""
+    return paint_plan(make_plan(machine("6.12", *[96 * GIB] * 8), parse_intent(f"{count} x fsdax 128M")))
 
 
 def _cpu(page: Page) -> float:
@@ -73,6 +92,9 @@ def main() -> None:
         many = _ranges(8192)
         for name, text in (
             ("pmem-guest, doctor", pages.doctor()),
+            ("pmem-guest, plan", pages.plan()),
+            ("4,096 namespaces, doctor", _doctor(4096, Path(folder) / "captured")),
+            ("4,096 namespaces, plan", _plan(4096)),
             ("64 TiB, 2 ranges", paint_html(machines.huge())),
             ("64 TiB, 8,192 ranges", paint_html(many)),
             ("64 TiB, 8,192 ranges, two beside each other", paint_html(compare(many, many))),

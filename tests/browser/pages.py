@@ -7,18 +7,26 @@ from __future__ import annotations
 import difflib
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from sparsemem import fixtures
-from sparsemem.cli.page import finding_marks
 from sparsemem.doctor import diagnose
+from sparsemem.doctor.diff import diff_machines, portrait_of_machine
+from sparsemem.doctor.diff.page import paint_diff
+from sparsemem.doctor.dmesg import explain_log
+from sparsemem.doctor.dmesg.page import paint_log
+from sparsemem.doctor.picture import finding_marks
+from sparsemem.doctor.upgrade import compare_kernels
+from sparsemem.doctor.upgrade.page import paint_upgrade
 from sparsemem.draw import Scene, build_scene, compare, paint_html
 from sparsemem.machine.build import build
 from sparsemem.machine.notation import parse_machine
+from sparsemem.planner import Plan, make_plan, make_vm, paint_plan, parse_intent, parse_vm
 from sparsemem.readers import read_machine
 from tests.browser.chromium import Browser, program
-from tests.browser.structure import outline, shown
+from tests.browser.structure import outline, shown, told
 from tests.draw import machines
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,6 +52,54 @@ def two_kernels() -> str:
     right, after = _example("pmem-two-regions", "6.1")
     marks = finding_marks(before, 0) + finding_marks(after, 1)  # type: ignore[arg-type]
     return paint_html(compare(left, right), marks=marks)
+
+
+@cache
+def plan_of(intent: str, name: str = "pmem-guest") -> Plan:
+    """A plan for a bundled machine."""
+    return make_plan(build(read_machine(fixtures.path(name)), devices=True).machine, parse_intent(intent))
+
+
+def plan() -> str:
+    """Everything of a machine is replaced, by two namespaces and by memory."""
+    return paint_plan(plan_of("replace all, 2 x fsdax 208M name=db, system-ram all whole blocks"))
+
+
+def no_plan() -> str:
+    """What cannot be had, with what can."""
+    return paint_plan(plan_of("fsdax 900G"))
+
+
+@cache
+def guest_plan() -> str:
+    """A guest's memory devices, and namespaces on them."""
+    vm = make_vm(parse_vm("ram 4G, dimm 2G, 2 x pmem 10G"), "6.12")
+    assert vm.machine is not None
+    return paint_plan(make_plan(vm.machine, parse_intent("fsdax rest")), vm)
+
+
+@cache
+def upgrade() -> str:
+    """Device memory beside RAM, from a kernel that refuses it to one that maps it."""
+    description = replace(read_machine(fixtures.path("mixed-region")), source="mixed-region")
+    found = compare_kernels(description, "5.1", "6.1")
+    # What has no address does not matter here, and there may be more of it when more is known of kernels.
+    return paint_upgrade(replace(found, changes=tuple(each for each in found.changes if each.ranges)))
+
+
+@cache
+def diff() -> str:
+    """A memory block that came, RAM that went."""
+    before = parse_machine("6.1; 0-4G ram, 4G+256M ram, 8G+1G pmem")
+    after = parse_machine("6.1; 0-4G ram, 8G+1G pmem; add_memory 0x100000000-0x107ffffff")
+    return paint_diff(diff_machines(portrait_of_machine(before), portrait_of_machine(after)))
+
+
+@cache
+def log() -> str:
+    """A boot log with a WARN about device memory beside RAM, of the machine that it describes."""
+    text = (Path(__file__).parents[1] / "doctor/logs/C09-5.1.log").read_text(encoding="utf-8")
+    return paint_log(explain_log(text, "C09-5.1.log"), all_lines=True)
 
 
 @cache
@@ -77,6 +133,15 @@ def stories() -> dict[str, tuple[str, tuple[int, int], bool, tuple[tuple[str, tu
             (("as it opens", ()), ("first finding", ("n",)), ("first difference", ("d",)), ("below each other", ("s",))),
         ),
         "narrow": (doctor("mixed-region", "5.1"), (420, 900), False, (("as it opens", ()), ("first finding", ("n",)))),
+        "plan": (
+            plan(), (1440, 1000), False,
+            (("as it opens", ()), ("first that goes", ("n",)), ("last that is made", ("p", "p")), ("first difference", ("d",))),
+        ),
+        "no-plan": (no_plan(), (420, 900), True, (("as it opens", ()),)),
+        "guest-plan": (guest_plan(), (1000, 900), True, (("as it opens", ()), ("first that is made", ("n",)))),
+        "upgrade": (upgrade(), (1440, 1000), True, (("as it opens", ()), ("what is mapped now", ("p",)))),
+        "diff": (diff(), (1000, 900), False, (("as it opens", ()), ("first change", ("n",)), ("second change", ("n",)))),
+        "log": (log(), (900, 900), False, (("as it opens", ()), ("first line", ("n",)))),
         "arm64": (paint_html(machines.arm64()), (1024, 768), False, (("as it opens", ()), ("a device", ("g", "n", "v", "Enter")))),
         "64T": (paint_html(machines.huge()), (1440, 900), False, (("as it opens", ()), ("zoomed 10 times", ("+",) * 10))),
     }  # fmt: skip
@@ -97,6 +162,9 @@ def tell(browser: Browser, name: str, folder: Path, pictures: Path | None = None
         )
         if pictures is not None:
             page.screenshot(pictures / f"{name}-{number}.png")
+    around = told(page)
+    if around:
+        parts.append(f"== {name}, what is told around the picture\n{around}")
     parts.append(f"== {name}, as a screen reader gets it\n{outline(page)}")
     page.close()
     return "\n".join(parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.browser.chromium import Page
 
-__all__ = ["outline", "pieces", "shown", "view"]
+__all__ = ["outline", "pieces", "shown", "told", "view"]
 
 _DUMP = """(() => {
   const cell = (piece) => {
@@ -70,6 +70,25 @@ def shown(page: Page, *, strip: bool = True) -> str:
         ".map((each) => ({H2: '', H3: '  ', DT: '    ', DD: '      '})[each.tagName] + each.textContent).join('\\n')"
     )
     return "\n".join([*lines, told]) + "\n"
+
+
+_TOLD = """[...document.querySelectorAll('h1, .told, .told h2, .told p, .told .command > code, .told tr')].map((each) => {
+  if (each.matches('.told')) return '';
+  const cells = [...each.querySelectorAll('th, td')].map((cell) => cell.textContent);
+  const start = {H1: '# ', H2: '## ', CODE: '  $ ', TR: '  | '}[each.tagName] ?? (each.closest('li') ? '  ' : '');
+  const words = each.querySelector('[class]')?.className ?? '';
+  const severity = each.matches('p') && (each.className || words) && !words.includes('copy') ? `[${each.className || words}] ` : '';
+  const own = each.cloneNode(true);
+  for (const button of own.querySelectorAll('button')) button.replaceWith(` (${button.textContent})`);
+  return start + severity + (cells.length ? cells.join(' | ') : own.textContent);
+}).join('\\n')"""
+
+
+def told(page: Page) -> str:
+    """What is told around the picture: headings, sentences, commands and rows, in order; buttons in brackets. "" where nothing is."""
+    if not page.run("document.querySelector('.told') !== null"):
+        return ""
+    return str(page.run(_TOLD)) + "\n"
 
 
 _ROLES = {

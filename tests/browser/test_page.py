@@ -102,7 +102,7 @@ def test_without_a_script(opened: Callable[..., Page]) -> None:
     assert all(tops[at][1] <= tops[at + 1][0] + 1 for at in range(2)), "nothing lies over something else"
 
 
-_CONTRAST = """(() => {
+CONTRAST = """(() => {
   const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
   const light = (text) => {
     const [r, g, b] = rgb(text).map((each) => each / 255).map((each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
@@ -115,7 +115,7 @@ _CONTRAST = """(() => {
     const text = piece.querySelector("text"), fill = getComputedStyle(piece.querySelector("rect")).fill;
     if (text) found.push([piece.getAttribute("aria-label"), ratio(getComputedStyle(text).fill, fill === "none" ? root : fill)]);
   }
-  for (const each of document.querySelectorAll("p, dt, dd, h1, h2, td, th, button, label, summary, .severity, .which")) {
+  for (const each of document.querySelectorAll("p, dt, dd, h1, h2, td, th, code, button, label, summary, .severity, .which, .told span")) {
     let ground = each;
     while (ground && getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
     found.push([each.textContent, ratio(getComputedStyle(each).color, getComputedStyle(ground ?? document.body).backgroundColor)]);
@@ -130,7 +130,7 @@ def test_contrast(opened: Callable[..., Page], dark: bool) -> None:
     for text in (pages.beside(), pages.doctor(), pages.two_kernels()):
         page = opened(text, dark=dark)
         page.press("n")
-        assert page.run(_CONTRAST) == []
+        assert page.run(CONTRAST) == []
 
 
 @pytest.mark.parametrize("width", [320, 700, 1000, 1920])
@@ -138,6 +138,16 @@ def test_nothing_is_wider_than_the_window(opened: Callable[..., Page], width: in
     page = opened(pages.two_kernels(), width=width)
     page.press("n", "?")
     assert page.run("document.documentElement.scrollWidth") <= width
+
+
+def test_the_worst_mark_of_the_same_bytes_is_the_one_that_is_seen(opened: Callable[..., Page]) -> None:
+    where = (Range(1 << 32, (1 << 32) + (64 << 20)),)
+    marks = [Mark(name, name, name, where) for name in ("warning", "error", "better", "notice")]
+    page = opened(paint_html(machines.ram_beside_pmem(), marks=marks), "#view=0x100000000-0x107ffffff")
+    x, y = _centre(page, "#side0 .mark-error")
+    assert page.run(f"document.elementFromPoint({x}, {y}).getAttribute('class')") == "mark-error"
+    page.press("n", "n", "n")
+    assert [each["text"] for each in pieces(page, "side0", "findings") if each["selected"]] == [["+ better: better"]]
 
 
 def test_large_machines_stay_few_elements(opened: Callable[..., Page]) -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sparsemem.draw import Row, Scene
     from tests.browser.chromium import Browser, Page
 
-STORIES = ["beside", "doctor", "two-kernels", "narrow", "arm64", "64T"]
+STORIES = [
+    "beside", "doctor", "two-kernels", "narrow", "plan", "no-plan", "guest-plan", "upgrade", "diff", "log", "arm64", "64T",
+]  # fmt: skip
 
 
 def test_every_story_has_its_golden() -> None:

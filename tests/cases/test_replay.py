@@ -29,6 +29,10 @@ ELSEWHERE = {
     "C39": "tests/kernel/test_cases.py",
     "C44": "tests/kernel/test_cases.py",
     "C45": "tests/kernel/test_cases.py",
+    "N01": "tests/cases/cases.toml",
+    "N02": "tests/cases/cases.toml",
+    "N05": "tests/cases/cases.toml, and its size below",
+    "N06": "tests/cases/cases.toml",
 }
 NOT_MATCHED = {
     "C05": "the report is a hang of the tool; which kernel and ndctl it was is not told (the size is tested below, the hang is not)",
@@ -77,8 +81,9 @@ ENABLE_FAILED = "failed to create namespace: No such device or address\n"
 
 def test_every_case_is_replayed_or_has_a_reason() -> None:
     text = open(__file__, encoding="utf-8").read()  # noqa: SIM115
-    here = {f"C{number}" for number in re.findall(r"def test_c(\d\d)_", text)}
-    assert here | set(ELSEWHERE) | set(NOT_MATCHED) == set(CASES)
+    here = {name.upper() for name in re.findall(r"def test_([a-z]\d\d)_", text)}
+    later = {case for case in CASES if case.startswith("M")}  # found later: each is a row of the table (test_table.py)
+    assert here | set(ELSEWHERE) | set(NOT_MATCHED) == set(CASES) - later
 
 
 # -- two devices in one section
@@ -330,3 +335,113 @@ def test_c49_a_range_that_is_left_in_the_firmware_map() -> None:
     run = replay("6.12 arm64; 40000000-ffffffff ram; nd_region 0x48000000-0x67ffffff bus=virtio")
     assert run.boot[-1] == "nd_pmem namespace0.0: probe with driver nd_pmem failed with error -16"
     assert any("nd_pmem namespace0.0: could not reserve region [mem 0x48000000-0x67ffffff" in line for line in run.boot)
+
+
+# -- more public reports
+
+
+def test_n03_a_devdax_behind_an_fsdax() -> None:
+    """The free space that the report lists, and the word of the kernel for the section that both would have."""
+    run = replay(
+        C01.replace("4.18;", "5.1;").replace("labels=1.1", "labels=1.2"),
+        "ndctl create-namespace --mode=fsdax --size=128G --region=region0 --force",
+        "ndctl create-namespace --mode=fsdax --size=128G --region=region1 --force",
+        "ndctl list -r region1 -R",
+        "ndctl create-namespace --mode=devdax --size=100G --region=region0 --force",
+        ndctl=71,
+    )
+    region = json.loads(run.steps[2].stdout)[0]
+    assert (region["size"], region["available_size"]) == (270582939648, 133143986176)
+    assert "device_dax dax0.1: Conflicting mapping in same section" in run.steps[3].log_lines
+
+
+def test_n04_two_of_16_mib() -> None:
+    step = "ndctl create-namespace --region=region6 --mode=fsdax --size=16M --verbose"
+    run = replay(
+        "4.18; 1M-2G ram, 4G+8G pmem; nd_region 0x100000000-0x2ffffffff labels=1.2 region=6", step, step, ndctl=64
+    )
+    assert "nd_pmem pfn6.1: Conflicting mapping in same section" in run.steps[1].log_lines
+
+
+_INTERLEAVED = "1M-2G ram, 3060000000-1aa5fffffff pmem; nd_region 0x3060000000-0x1aa5fffffff ways=6 labels=1.2"
+_ONE = "1M-2G ram, 4G+8G pmem; nd_region 0x100000000-0x2ffffffff labels=1.2"
+
+
+@pytest.mark.parametrize(
+    ("case", "layout", "ndctl", "options", "size"),
+    [
+        # pmem-csi #933: 1500G on six DIMMs, and with map=mem; ndctl #106 and #200 on the same set
+        ("N933", f"4.18; {_INTERLEAVED}", 67, "-m fsdax -s 1500G -a 2M", "1476.56 GiB (1585.44 GB)"),
+        ("N933", f"4.18; {_INTERLEAVED}", 67, "-m fsdax -s 1500G -a 2M -M mem", "1500.00 GiB (1610.61 GB)"),
+        ("N106", f"5.1; {_INTERLEAVED}", 66, "", "1488.37 GiB (1598.13 GB)"),
+        ("N200", f"5.14; {_INTERLEAVED}", 72, "--size 756G --region 0", "744.19 GiB (799.06 GB)"),
+        # pmem-csi #7: 32 MiB asked, 28 had; ndctl #292: 16 MiB asked, 14 had
+        ("N7", f"4.18; {_ONE}", 63, "-s 32M", "28.00 MiB (29.36 MB)"),
+        ("N292", f"6.12; {_ONE}", 81, "-s 16777216 --no-autorecover -r region0 -n subsection-test", "14.00 MiB (14.68 MB)"),
+        # ndctl #150: a label-less region of 64 GiB; #34: 2 GiB of memmap=
+        (
+            "N05", "5.9; 1M-2G ram, 4G+64G legacy; nd_region 0x100000000-0x10ffffffff bus=e820",
+            70, "-f -e namespace0.0 -s 32g", "63.00 GiB (67.64 GB)",
+        ),
+        (
+            "N34", "4.17; 1M-2G ram, 4G+2G legacy; nd_region 0x100000000-0x17fffffff bus=e820",
+            60, "-f -e namespace0.0 -m devdax", "2014.00 MiB (2111.83 MB)",
+        ),
+        # Yi Zhang, 2019: 12G with 1 GiB pages in a region that begins off 1 GiB
+        (
+            "1G", "5.4; 1M-2G ram, 860000000-205fffffff pmem; nd_region 0x860000000-0x205fffffff labels=1.2",
+            65, "-m devdax -a 1g -s 12G", "11.00 GiB (11.81 GB)",
+        ),
+    ],
+)  # fmt: skip
+def test_usable_sizes_that_people_were_surprised_by(
+    case: str, layout: str, ndctl: int, options: str, size: str
+) -> None:
+    run = replay(layout, f"ndctl create-namespace {options}", ndctl=ndctl)
+    assert size_of(run.steps[0]) == size
+
+
+def test_1g_pages_in_a_region_off_1g_failed_for_some_weeks() -> None:
+    """https://lore.kernel.org/all/1497200704.3777491.1564552004435.JavaMail.zimbra@redhat.com/ (5.3.0-rc1, ndctl 65)."""
+    run = replay(
+        "5.3-rc1; 1M-2G ram, 860000000-205fffffff pmem; nd_region 0x860000000-0x205fffffff labels=1.2",
+        "ndctl create-namespace -r region0 -m devdax -a 1g -s 12G",
+        ndctl=65,
+    )
+    assert "libndctl: ndctl_dax_enable: dax0.0: failed to enable" in run.steps[0].stdout
+    assert run.steps[0].stdout.endswith(ENABLE_FAILED)
+
+
+def test_a_size_off_the_region_align_is_named() -> None:
+    """https://lore.kernel.org/all/158042416024.3946705.9876087353552019585.stgit@dwillia2-desk3.amr.corp.intel.com/, and pmem-csi #964."""
+    run = replay(
+        f"5.7; {_ONE}",
+        "ndctl create-namespace -m fsdax -s 1073750016 -a 4k",
+        "ndctl create-namespace -s 119537664",
+        ndctl=68,
+    )
+    assert run.steps[0].stdout.startswith(
+        "  Error: create namespace: region0: align setting is 0x1000000 size 0x40002000 is misaligned"
+    )
+    assert run.steps[1].errno == "EINVAL"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "mmu", "size"),
+    [("5.2", "hash", 2130706432), ("5.10", "hash", 2130706432), ("5.10", "radix", 2143289344)],
+)
+def test_ppc64_keeps_a_page_array_in_the_namespace(kernel: str, mmu: str, size: int) -> None:
+    """https://lore.kernel.org/all/877ea85p64.fsf@linux.ibm.com/ (5.2-rc, pages of 64 KiB): -s 2G gives 2130706432.
+
+    16 MiB go with the hash MMU, whose PMD is 16 MiB. Where the altmap has no block left, RAM holds the rest (v4.20 and later), so it
+    comes up.
+    """
+    option = "with linear_map_page_size=16777216; " if mmu == "hash" else ""
+    run = replay(
+        f"{kernel} ppc64 page=65536; 0-2G ram, 4G+8G pmem; {option}nd_region 0x100000000-0x2ffffffff labels=1.2",
+        "ndctl create-namespace -s 2G -r region0",
+        "ndctl list",
+        ndctl=67,
+    )
+    assert [step.exit_code for step in run.steps] == [0, 0]
+    assert json.loads(run.steps[1].stdout)[0]["size"] == size

@@ -84,3 +84,49 @@ def test_no_line_is_too_wide(width: int) -> None:
     assert all(len(each) <= width for each in shown.splitlines())
     assert "before" in shown
     assert "after" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((BOARD, "fsdax 1G"), 0, "ndctl create-namespace -r region0 -m fsdax -s 1G"),
+        ((BOARD, "fsdax 3G"), 13, "nearest that can be had"),
+        (("--vm", "ram 4G, pmem 1G"), 0, "qemu-system-x86_64"),
+        (("--vm", "ram 4G, pmem 1G", "2 x fsdax rest"), 0, "qemu-system-x86_64"),
+    ],
+)
+def test_a_page_in_place_of_the_text(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    file = tmp_path / "plan.html"
+    done = _plan(*words, "--html", str(file))
+    assert (done.return_value, done.stdout) == (code, "")
+    assert done.stderr == f"{file}: {file.stat().st_size} bytes\n"
+    assert said in file.read_text(encoding="utf-8")
+    assert _plan(*words, "--html", "-").stdout.startswith("<!DOCTYPE html>")
+
+
+def test_svg() -> None:
+    for intent, code in (("fsdax 1G", 0), ("fsdax 3G", 13)):
+        done = _plan(BOARD, intent, "--svg", "-")
+        assert done.return_value == code
+        assert done.stdout.startswith("<svg")
+
+
+def test_a_guest_that_cannot_be_has_no_page(tmp_path: Path) -> None:
+    done = _plan("--vm", "ram 4G, dimm 100M", "--html", str(tmp_path / "x.html"))
+    assert done.return_value == 13
+    assert not (tmp_path / "x.html").exists()
+    assert "no such guest" in done.stdout
+    assert "is not written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--html", "x", "--json"), ("--html", "x", "--svg", "y"), ("--svg", "x", "--script"), ("--html", "/nonexistent/x"),
+        ("--html", "x", "--apply", "--rehearse"),
+    ],
+)  # fmt: skip
+def test_one_form_at_a_time(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", BOARD, "fsdax 1G", *words]) == 2
+    assert run(["plan", "--vm", "ram 4G, pmem 1G", "--svg", "x"]) == 2
+    assert "Traceback" not in capsys.readouterr().err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +136,14 @@ def test_pages(tmp_path: Path) -> None:
         (["doctor", LAYOUT], 0, "Findings ("),
         (["doctor", "example:mixed-region"], 10, "ram-beside-device"),
         (["doctor", "example:mixed-region", "--compare", "5.1,6.1"], 10, "Linux 5.1 beside Linux 6.1"),
+        (
+            ["doctor", "example:mixed-region", "--kernel", "5.1", "--upgrade-to", "6.1"],
+            11,
+            "From Linux 5.1 to Linux 6.1",
+        ),
+        (["doctor", "--dmesg", "tests/doctor/logs/C09-5.1.log"], 10, "A boot log"),
+        (["diff", LAYOUT, "6.1; 1M-512M ram"], 12, "Before and after"),
+        (["diff", LAYOUT, LAYOUT], 0, "no difference in what both tell"),
     ):
         path = tmp_path / "page.html"
         done = sparsemem(*argv, "--html", str(path))
@@ -148,6 +158,17 @@ def test_pages(tmp_path: Path) -> None:
         assert "0x20000000-0x23ffffff" in done.stdout
     svg = sparsemem("draw", LAYOUT, "--svg", "-").stdout
     assert svg == sparsemem("draw", LAYOUT, "--format", "svg").stdout.replace("\r", "")
+
+
+def test_the_examples_of_the_documentation_make_pages(tmp_path: Path) -> None:
+    text = Path("docs/page.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^\$ sparsemem (.* --html \S+)$", text, re.MULTILINE)
+    assert len(examples) == 9
+    for example in examples:
+        *argv, name = shlex.split(example)
+        done = sparsemem(*argv, str(tmp_path / name))
+        assert done.returncode in (0, 10, 11, 12), done.stderr
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_standard_input_and_pipes() -> None:
@@ -194,3 +215,15 @@ def test_help_teaches_by_example(verb: str, capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines[1:] if line.strip().removeprefix("sudo ").startswith("sparsemem ")]
+
+
+def test_a_scenario_is_a_machine_too() -> None:
+    """Its machine after its steps, as doctor, draw and diff are asked of a layout line."""
+    path = "tests/cases/machines/C17.toml"
+    found = json.loads(sparsemem("doctor", path, "--json").stdout)
+    assert found["source"] == path
+    assert [each["id"] for each in found["findings"]] == ["free-space-off-sub-section"]
+    newer = json.loads(sparsemem("doctor", path, "--kernel", "5.6", "--json").stdout)
+    assert newer["kernel"].startswith("5.6")
+    assert "nd_pmem pfn0.0" in sparsemem("draw", path).stdout
+    assert sparsemem("diff", path, path).returncode == 0

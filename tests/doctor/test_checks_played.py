@@ -5,6 +5,7 @@ The machines are those of public reports where there is one (``sparsemem.explain
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,8 @@ from sparsemem.doctor import Diagnosis, diagnose, diagnose_machine
 from sparsemem.doctor.context import make_context
 from sparsemem.doctor.engine import _examine
 from sparsemem.machine.notation import parse_machine
+from sparsemem.play.player import Player
+from sparsemem.play.shell import parse_step
 from sparsemem.ranges import Range
 from sparsemem.readers import read_text
 from sparsemem.readers.model import read_model
@@ -249,6 +252,30 @@ def test_a_policy_that_stops_daxctl() -> None:
     assert state(_examine(ctx, ()), "auto-online") == "skipped auto_online_blocks was not read"
 
 
+def test_kmem_blocks_that_are_partly_online_have_chmem_as_a_remedy_too() -> None:
+    steps = (
+        "ndctl create-namespace -m devdax -s 1G",
+        "daxctl reconfigure-device -N -m system-ram dax0.0",
+        "echo online_kernel > /sys/devices/system/memory/memory34/state",
+    )
+    player = play(LABELLED.format("6.1"), *steps)
+    first, second = finding(player, "kmem-partly-online").remedies
+    assert first.argv == ("daxctl", "online-memory", "dax0.0")
+    assert second.steps == (
+        ("chmem", "-e", "-z", "Movable", "-b", "33"),
+        ("chmem", "-e", "-z", "Movable", "-b", "35-39"),
+    )
+    assert second.command == "sh -c 'chmem -e -z Movable -b 33 && chmem -e -z Movable -b 35-39'"
+    for step in second.steps:
+        answer = player.step(shlex.join(step), parse_step(shlex.join(step)))
+        assert (answer.exit_code, answer.stdout) == (0, "")
+    assert "kmem-partly-online" not in ids(diagnose_machine(player.machine))
+    assert {player.machine.state.blocks[number].zone for number in (33, 35, 36, 37, 38, 39)} == {"Movable"}
+    other = play(LABELLED.format("6.1"), *steps)
+    words = "daxctl online-memory dax0.0"
+    assert "WARNING: detected a race" in other.step(words, parse_step(words)).stdout
+
+
 def test_kmem_blocks_that_are_partly_online() -> None:
     player = play(LABELLED.format("6.1"), "ndctl create-namespace -m devdax -s 1G", "daxctl reconfigure-device -N -m system-ram dax0.0",
                   "echo online_movable > /sys/devices/system/memory/memory34/state")  # fmt: skip
@@ -411,3 +438,20 @@ def test_the_edge_of_a_boot_section_is_never_ram() -> None:
     (found,) = [each for each in edge.findings if each.id == "early-section-edge"]
     assert (found.errno, found.ranges) == ("EEXIST", (Range(0x104000000, 0x108000000),))
     assert "early-section-edge" not in ids(diagnose_machine(parse_machine(line.format("0x108000000-0x13fffffff"))))
+
+
+@pytest.mark.parametrize("version", ["4.18", "4.20", "5.1", "5.2"])
+@pytest.mark.parametrize("past", [0, 2, 64, 126])
+@pytest.mark.parametrize("size", [254, 256, 318, 1022, 1024])
+def test_a_page_array_that_has_no_room_in_its_namespace(version: str, past: int, size: int) -> None:
+    """Up to 5.2, in a region that begins inside a section: said before anything is made, and so where, and only where, it fails."""
+    start = (4096 + past) * MIB
+    line = f"{version}; 1M-2G ram, {start:x}-{start + size * MIB - 1:x} pmem; nd_region {start:#x}-{start + size * MIB - 1:#x} labels=1.2"
+    found = [each for each in diagnose_machine(parse_machine(line)).findings if each.rule == "altmap-exhausted"]
+    made = Player(parse_machine(line), ndctl=(67,))
+    answer = made.step("ndctl create-namespace", parse_step("ndctl create-namespace"))
+    assert bool(found) == (answer.exit_code != 0)
+    for cure in (each for refused in found for each in refused.remedies if each.steps):
+        player = Player(parse_machine(line), ndctl=(67,))
+        text = " ".join(cure.steps[0])
+        assert player.step(text, parse_step(text)).exit_code == 0, text

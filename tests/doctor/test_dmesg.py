@@ -222,3 +222,18 @@ def test_no_log_is_too_odd(data: st.DataObject, machine: bool) -> None:
     assert document["known"] <= document["lines"]
     assert all(1 <= each["line"] <= each["last"] <= len(lines) for each in document["events"])
     assert render_log(result, 60, all_lines=True).endswith("\n")
+
+
+def test_a_machine_that_tells_no_kernel_has_that_of_its_log() -> None:
+    """Qian Cai's report (case N01): the iomem text tells none, the log 5.3-rc4, where -22 is what the second piece gets."""
+    text = (
+        "[    0.000000] Linux version 5.3.0-rc4-next-20190816+ (root@x)\n"
+        "[    0.000000] Command line: memmap=4G!4G\n"
+        "[   33.251029] nd_pmem: probe of namespace1.0 failed with error -22\n"
+    )
+    machine = read_machine(Path(__file__).parents[1] / "cases" / "machines" / "N01.iomem")
+    result = explain_log(text, "dmesg", machine)
+    assert result.diagnosis is not None
+    assert result.diagnosis.kernel.startswith("5.3-rc4")
+    assert "subsection-misaligned" in {each.id for each in result.diagnosis.findings}
+    assert explain_log(text, "dmesg", machine, "6.1").diagnosis.kernel == "6.1"  # type: ignore[union-attr]

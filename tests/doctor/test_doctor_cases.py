@@ -8,7 +8,7 @@ from sparsemem import fixtures
 from sparsemem.doctor import Diagnosis, Finding, diagnose, diagnose_machine
 from sparsemem.machine.notation import parse_layout, parse_machine
 from sparsemem.ranges import Range
-from sparsemem.readers import read_machine
+from sparsemem.readers import read_machine, read_text
 from sparsemem.spec import kernel
 from sparsemem.units import GIB, MIB
 from tests.doctor.machines import case_path
@@ -159,3 +159,35 @@ def test_c39_a_removal_smaller_than_a_block() -> None:
     assert refused.kernel_says[0] == "Block size [0x4000000] unaligned hotplug range: start 0x220000000, size 0x1000000"
     assert refused.severity == "error"
     assert refused.rule == "removal-alignment"
+
+
+def test_a_namespace_that_is_all_of_an_unlabelled_region_is_not_made_anew() -> None:
+    """https://github.com/intel/nemu/pull/50: an NVDIMM of 48 KiB. ndctl gives it the same size again; the device has to be larger."""
+    text = (
+        "00100000-7fffffff : System RAM\n100000000-10000bfff : Persistent Memory\n  100000000-10000bfff : namespace0.0\n"
+        "108000000-147ffffff : System RAM\n"
+    )
+    found = one(diagnose(read_text(text, "iomem"), "6.1"), "namespace-misaligned")
+    assert found.severity == "warning"  # raw on an NVDIMM has no pages, and works
+    assert "Its mode is not told" in found.what
+    assert [remedy.argv for remedy in found.remedies] == [()]
+    legacy = one(diagnose(read_text(text.replace("Memory", "Memory (legacy)"), "iomem"), "6.1"), "namespace-misaligned")
+    assert legacy.severity == "error"
+
+
+def test_memmap_in_pieces_follows_the_command_line() -> None:
+    """Two parameters may make neighbours on purpose; one that came in two pieces did not."""
+    log = (
+        "[    0.000000] Linux version 6.1.0\n[    0.000000] Command line: {}\n"
+        "[    0.000000] user: [mem 0x0000000000100000-0x00000000bfffffff] usable\n"
+        "[    0.000000] user: [mem 0x0000000100000000-0x000000017fffffff] persistent (type 12)\n"
+        "[    0.000000] user: [mem 0x0000000180000000-0x00000001ffffffff] persistent (type 12)\n"
+        "[    0.000000] user: [mem 0x0000000200000000-0x000000043fffffff] usable\n"
+    )
+    wanted = diagnose(read_text(log.format("memmap=2G!4G memmap=2G!6G"), "log"))
+    assert "memmap-in-pieces" not in ids(wanted)
+    found = one(diagnose(read_text(log.format("memmap=4G!4G"), "log")), "memmap-in-pieces")
+    assert found.capacity == 4 * GIB
+    assert len(found.devices) == 2
+    assert "memmap=4G!6G" in found.remedies[-1].why
+    assert "memmap-in-pieces" not in ids(diagnose(read_text(log.format("quiet"), "log")))

@@ -51,6 +51,9 @@ QUOTED: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("C23", "dax0.0: set_align failed: Invalid argument", "tool-attribute-failed", {}),
     ("C23", "dax_pmem dax0.0: alignment must be PAGE_SIZE", "dax-alignment-page-size", {}),
     ("C23", "dax2.0: failed to enable", "tool-failed-to-enable", {}),
+    ("N01", "nd_pmem: probe of namespace1.0 failed with error -22", "probe-failed", {}),
+    ("N04", "nd_pmem pfn6.1: Conflicting mapping in same section", "conflicting-mapping", {}),
+    ("N05", "Legacy / label-less namespaces do not support sub-dividing a region", "ndctl-legacy-subdivide", {}),
     ("C25", "Legacy / label-less namespaces do not support sub-dividing a region", "ndctl-legacy-subdivide", {}),
     (
         "C26", "removing memory fails, because memory [0x0000000150000000-0x0000000157ffffff] is onlined",

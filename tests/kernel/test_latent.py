@@ -117,7 +117,7 @@ def test_errors_of_auto_onlining_are_swallowed(version: str) -> None:
     swallowed = False
     for nth in range(1, 12):
         answer = machine.apply(f"add_memory 0x140000000-0x147ffffff fail={nth}")
-        failed = any(line.text.startswith("online_pages [mem 0x0140000000-0x0147ffffff]") for line in answer.log)
+        failed = any(line.text.startswith("online_pages [mem 0x140000000-0x147ffffff]") for line in answer.log)
         if failed:
             assert answer.refusal is None
             assert machine.state.blocks[40].state == "offline"

@@ -14,7 +14,7 @@ from sparsemem.machine.build import build
 from sparsemem.machine.description import MachineDescription, NamespaceFact, RegionFact
 from sparsemem.machine.notation import format_machine, parse_machine
 from sparsemem.ranges import Range
-from sparsemem.readers import read_machine
+from sparsemem.readers import read_machine, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +117,34 @@ def test_what_cannot_be_placed_is_a_note() -> None:
     built = build(_machine("6.1.50", (region,), ()), devices=True)
     assert any(note.where == "region0" for note in built.notes)
     assert not built.machine.state.nd
+
+
+def test_a_firmware_map_gets_the_memmap_of_the_command_line() -> None:
+    """A log that was cut before its "user" lines, or /sys/firmware/memmap without root: the map is firmware's, memmap= is not in it."""
+    head = "[    0.000000] Linux version 6.1.0\n[    0.000000] Command line: {}\n"
+    firmware = (
+        "[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\n"
+        "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x00000000bfffffff] usable\n"
+        "[    0.000000] BIOS-e820: [mem 0x0000000100000000-0x000000043fffffff] usable\n"
+    )
+
+    def legacy(text: str) -> list[tuple[int, int]]:
+        root = build(read_text(text, "log")).machine.state.iomem
+        return [(r.start, r.end) for r in root.children if r.name == "Persistent Memory (legacy)"]
+
+    assert legacy(head.format("quiet") + firmware) == []
+    assert legacy(head.format("memmap=4G!8G") + firmware) == [(0x200000000, 0x2FFFFFFFF)]
+    assert legacy(head.format("memmap=4G!8G,2G!12G") + firmware) == [
+        (0x200000000, 0x2FFFFFFFF),
+        (0x300000000, 0x37FFFFFFF),
+    ]
+    # applied to a map that has it already, it is the same
+    user = firmware.replace("BIOS-e820:", "user:").replace(
+        "0x000000043fffffff] usable", "0x00000001ffffffff] usable"
+    ) + (
+        "[    0.000000] user: [mem 0x0000000200000000-0x00000002ffffffff] persistent (type 12)\n"
+        "[    0.000000] user: [mem 0x0000000300000000-0x000000043fffffff] usable\n"
+    )
+    assert legacy(head.format("memmap=4G!8G") + firmware + user) == [(0x200000000, 0x2FFFFFFFF)]
+    # a map with one entry left is what the kernel would panic over: said, and not applied
+    assert legacy(head.format("memmap=exactmap memmap=1G@1M") + firmware) == []

@@ -21,16 +21,22 @@ _TOOL = """\
 #!{python}
 import os, sys
 from pathlib import Path
+from sparsemem.kernel.memory_block import valid_zones_show
 from sparsemem.machine.notation import format_machine, parse_machine
-from sparsemem.tools import cxl, daxctl, ndctl
+from sparsemem.tools import chmem, cxl, daxctl, ndctl
 from sparsemem.tools.result import Console
 from sparsemem.tools.tree import MachineTree
 
 state = Path(os.environ["MACHINE"])
 board = parse_machine(state.read_text())
-tool = {{"cxl": cxl, "ndctl": ndctl, "daxctl": daxctl}}["{tool}"]
+tool = {{"chmem": chmem, "cxl": cxl, "ndctl": ndctl, "daxctl": daxctl}}["{tool}"]
 done = tool.main(MachineTree(board), sys.argv[1:], Console(tty=False))
 state.write_text(format_machine(board))
+for number, block in board.state.blocks.items():
+    shown = state.parent / "memory" / f"memory{{number}}"
+    shown.mkdir(parents=True, exist_ok=True)
+    (shown / "state").write_text(block.state)
+    (shown / "valid_zones").write_text(valid_zones_show(board.state, number))
 sys.stdout.write(done.stdout)
 sys.stderr.write(done.stderr)
 sys.exit(done.exit_code)
@@ -40,7 +46,7 @@ sys.exit(done.exit_code)
 @pytest.fixture
 def guest(tmp_path: Path) -> Path:
     """A directory with the tools, and no root needed."""
-    for tool in ("cxl", "ndctl", "daxctl"):
+    for tool in ("chmem", "cxl", "ndctl", "daxctl"):
         file = tmp_path / tool
         file.write_text(_TOOL.format(python=sys.executable, tool=tool))
         file.chmod(0o755)
@@ -84,6 +90,21 @@ def test_it_makes_a_cxl_region(guest: Path) -> None:
     done = _run(guest, format_machine(after), to_script(replaced))
     assert done.returncode == 0, done.stderr
     assert parse_machine((guest / "machine").read_text()).state.misc["cxl:region0"].size == 256 << 20
+
+
+def test_it_makes_a_region_and_takes_memory_offline(guest: Path) -> None:
+    """One that has commands of cxl and of chmem has the checks of both; another zone of a block stops it."""
+    start = format_machine(cxl_machine())
+    plan = make_plan(
+        parse_machine(start), parse_intent("region on mem0, fsdax 256M, offline memory1-memory2, online memory2")
+    )
+    script = to_script(plan).replace("/sys/devices/system/memory", str(guest / "memory"))
+    done = _run(guest, start, script)
+    assert done.returncode == 0, done.stderr
+    assert format_machine(parse_machine((guest / "machine").read_text())) == format_machine(plan.after)
+    done = _run(guest, start, script.replace("chmem -d -b 1-2", "chmem -d -b 1"))
+    assert done.returncode == 1
+    assert done.stderr.endswith("\nmemory2 is online in DMA32, not offline: stopped\n")
 
 
 def test_it_stops_where_cxl_makes_no_region_and_exits_0(guest: Path) -> None:

@@ -187,10 +187,11 @@ _SUPERBLOCKS = st.builds(
     Superblock, type=st.just("ext4"), blocksize=st.sampled_from((1024, 2048, 4096)), blocks=_BLOCKS, uuid=st.uuids().map(str),
     label=st.text("abc-1", max_size=16), journal=st.booleans(),
     reflink=st.just(False), bigtime=st.just(False), sunit=st.just(0), swidth=st.just(0), sectsize=st.just(512),
+    stride=st.integers(0, 65535),
 ) | st.builds(
     Superblock, type=st.just("xfs"), blocksize=st.just(4096), blocks=_BLOCKS, uuid=st.uuids().map(str), label=st.text("abc-1", max_size=12),
     journal=st.just(False), reflink=st.booleans(), bigtime=st.booleans(), sunit=st.integers(0, 512), swidth=st.integers(0, 512),
-    sectsize=st.sampled_from((512, 4096)),
+    sectsize=st.sampled_from((512, 4096)), stride=st.just(0),
 )  # fmt: skip
 
 

@@ -111,9 +111,7 @@ def test_hidden_addresses_come_from_iomem(kernel):
     for whole, part in zip(full.namespaces, partial.namespaces, strict=True):
         assert part.range == (whole.range if whole.enabled else None)
     for whole, part in zip(full.dax, partial.dax, strict=True):
-        assert part.ranges == (whole.ranges if whole.mode == "devdax" else ())
-    if any(fact.mode == "system-ram" for fact in full.dax):
-        assert any(note.where == "dax0.3" for note in partial.notes)
+        assert part.ranges == whole.ranges  # kmem claims less: the rest follows from the size and what lies around it
 
 
 @pytest.mark.parametrize("listing", ["ndctl-RNDv.json", "ndctl-u.json", "daxctl-RDM.json"])

@@ -40,8 +40,10 @@ Examples:
   sparsemem verify scenario.toml --kernel 6.12   ask the real kernel, too
 
 MACHINE is a directory or tarball of a machine, a /proc/iomem text, a boot log,
-ndctl, daxctl or lsmem JSON, "-" for standard input, example:NAME for a bundled
-machine, or a layout line. Shell completion: sparsemem --completion bash|zsh|fish.
+ndctl, daxctl or lsmem JSON, the table of lsmem, several of these pasted into one
+text, "-" for standard input, example:NAME for a bundled machine, a scenario file
+(its machine after its steps), or a layout line.
+Shell completion: sparsemem --completion bash|zsh|fish.
 """
 
 

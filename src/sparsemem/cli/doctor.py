@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,12 +12,13 @@ from sparsemem.cli.machine import (
     colour,
     describe,
     echo_json,
-    is_layout,
-    layout_machine,
+    is_model,
+    is_scenario,
     machine_options,
+    model_machine,
     width,
 )  # fmt: skip
-from sparsemem.cli.page import finding_marks, scene, write
+from sparsemem.cli.page import scene, write
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ __all__ = ["command"]
     "--dmesg", metavar="FILE", help='Explain a boot log ("-": standard input) for MACHINE, or the machine it describes.'
 )
 @click.option("--all-lines", is_flag=True, help="With --dmesg: also show the lines that are not known.")
-@click.option("--html", metavar="FILE", help="Write the findings there as a page with the picture, instead of text.")
+@click.option("--html", metavar="FILE", help="Write the answer there as a page with the picture, instead of text.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     machine: str | None,
@@ -65,6 +67,7 @@ def command(
     sparsemem doctor captured.tar.xz --kernel 5.2 --upgrade-to 6.12
     dmesg | sparsemem doctor --dmesg - /          a boot log, line by line
     sparsemem doctor --html findings.html         a page: findings in the picture
+    sparsemem doctor --upgrade-to 6.12 --html upgrade.html     both kernels
 
     Exits 0 when nothing is worse than a notice, 11 when the worst finding (or change) is a warning, 10 when it is an error. With --dmesg
     also 11 when the log contradicts the machine, or tells of a failure that no finding explains.
@@ -77,21 +80,17 @@ def command(
         raise UsageError("--compare, --upgrade-to and --dmesg are three questions", remedy="give one of them")
     if all_lines and dmesg is None:
         raise UsageError("--all-lines is about the lines of a log", remedy="give --dmesg FILE with it")
-    if html is not None and (upgrade is not None or dmesg is not None):
-        raise UsageError(
-            "a page shows findings: not --upgrade-to nor --dmesg", remedy="--compare A,B --html FILE shows two kernels"
-        )
     if dmesg is not None:
-        return _dmesg(machine, sysroot, kernel, dmesg, all_lines, as_json)
+        return _dmesg(machine, sysroot, kernel, dmesg, all_lines, html, as_json)
     if upgrade is not None:
-        return _upgrade(machine, sysroot, kernel, upgrade, everything, as_json)
+        return _upgrade(machine, sysroot, kernel, upgrade, everything, html, as_json)
     if versions is not None:
         return _compare(machine, sysroot, kernel, versions, html, as_json)
     from sparsemem.doctor import diagnose, diagnose_machine, render_text, to_json
 
     description = None
-    if is_layout(machine):
-        diagnosis = diagnose_machine(layout_machine(machine or "", kernel))
+    if is_model(machine):
+        diagnosis = _named(diagnose_machine(model_machine(machine or "", kernel)), machine)
     else:
         description = describe(machine, sysroot)
         diagnosis = diagnose(description, kernel)
@@ -104,16 +103,31 @@ def command(
     return _exit_code([diagnosis])
 
 
+def _named(diagnosis: Diagnosis, machine: str | None) -> Diagnosis:
+    """Of a scenario file: with its name, where else "layout line" stands."""
+    return replace(diagnosis, source=machine or "", read=(machine or "",)) if is_scenario(machine) else diagnosis
+
+
 def _upgrade(
-    machine: str | None, sysroot: str | None, kernel: str | None, after: str, everything: bool, as_json: bool
+    machine: str | None,
+    sysroot: str | None,
+    kernel: str | None,
+    after: str,
+    everything: bool,
+    html: str | None,
+    as_json: bool,
 ) -> int:
     from sparsemem.doctor.upgrade import compare_kernels, compare_machines_kernels, render_upgrade, upgrade_to_json
 
-    if is_layout(machine):
-        upgrade = compare_machines_kernels(layout_machine(machine or "", kernel), layout_machine(machine or "", after))
+    if is_model(machine):
+        upgrade = compare_machines_kernels(model_machine(machine or "", kernel), model_machine(machine or "", after))
     else:
         upgrade = compare_kernels(describe(machine, sysroot), kernel, after)
-    if as_json:
+    if html is not None:
+        from sparsemem.doctor.upgrade.page import paint_upgrade
+
+        write(html, paint_upgrade(upgrade, everything=everything))
+    elif as_json:
         echo_json(upgrade_to_json(upgrade))
     else:
         click.echo(render_upgrade(upgrade, width(), colour(), everything=everything), color=colour(), nl=False)
@@ -121,7 +135,13 @@ def _upgrade(
 
 
 def _dmesg(
-    machine: str | None, sysroot: str | None, kernel: str | None, log: str, all_lines: bool, as_json: bool
+    machine: str | None,
+    sysroot: str | None,
+    kernel: str | None,
+    log: str,
+    all_lines: bool,
+    html: str | None,
+    as_json: bool,
 ) -> int:
     from sparsemem.doctor.dmesg import explain_log, explain_log_of_machine, log_to_json, render_log
     from sparsemem.readers import read_log
@@ -129,12 +149,20 @@ def _dmesg(
     if log in ("-", "/dev/stdin") and machine in ("-", "/dev/stdin"):
         raise UsageError("standard input can not be the log and the machine", remedy="name a file for one of them")
     text, name = read_log(log), "standard input" if log in ("-", "/dev/stdin") else log
-    if is_layout(machine):
-        explained = explain_log_of_machine(text, name, layout_machine(machine or "", kernel))
+    if is_model(machine):
+        explained = explain_log_of_machine(text, name, model_machine(machine or "", kernel))
     else:
         given = describe(machine, sysroot) if machine or sysroot else None
         explained = explain_log(text, name, given, kernel)
-    if as_json:
+    if html is not None:
+        from sparsemem.doctor.dmesg.page import paint_log
+
+        if explained.ctx is None:
+            raise UsageError(
+                f"{name} tells no memory map: there is nothing to draw", remedy="name the machine: MACHINE or --sysroot"
+            )
+        write(html, paint_log(explained, all_lines=all_lines))
+    elif as_json:
         echo_json(log_to_json(explained))
     else:
         click.echo(render_log(explained, width(), colour(), all_lines=all_lines), color=colour(), nl=False)
@@ -148,9 +176,10 @@ def _compare(
 
     if kernel is not None:
         raise UsageError("give --kernel or --compare, not both")
-    if is_layout(machine):
+    if is_model(machine):
         raise UsageError(
-            "--compare needs a machine, not a layout line", remedy="give its kernels one by one with --kernel"
+            "--compare needs a machine, not a layout line or a scenario",
+            remedy="give its kernels one by one with --kernel",
         )
     wanted = COMPARED if versions == "all" else tuple(word.strip() for word in versions.split(",") if word.strip())
     if html is not None and len(wanted) != 2:
@@ -168,6 +197,7 @@ def _compare(
 
 def _page(path: str, source: MachineDescription | str, judged: list[tuple[str | None, Diagnosis]]) -> None:
     """Writes the page of a description or a layout line: one kernel, or two beside each other."""
+    from sparsemem.doctor.picture import finding_marks
     from sparsemem.draw import compare, paint_html
     from sparsemem.machine.build import build
 
@@ -175,7 +205,7 @@ def _page(path: str, source: MachineDescription | str, judged: list[tuple[str | 
     marks: list[Mark] = []
     for side, (kernel, diagnosis) in enumerate(judged):
         if isinstance(source, str):
-            loaded = Loaded(layout_machine(source, kernel))
+            loaded = Loaded(model_machine(source, kernel))
         else:
             built = build(source, kernel)
             loaded = Loaded(built.machine, built)

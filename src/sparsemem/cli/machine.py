@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from sparsemem.machine.build import Built
-    from sparsemem.machine.description import MachineDescription
+    from sparsemem.machine.description import MachineDescription, Note
     from sparsemem.machine.machine import Machine
 
 __all__ = [
-    "Loaded", "colour", "complete_machine", "describe", "echo_json", "is_layout", "layout_machine", "load", "machine_options", "width",
+    "Loaded", "colour", "complete_machine", "describe", "echo_json", "is_layout", "is_model", "is_scenario", "layout_machine", "load",
+    "machine_options", "model_machine", "width",
 ]  # fmt: skip
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -30,10 +31,11 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A machine to work on, and how it was built (None for a layout line)."""
+    """A machine to work on, how it was built (None for a layout line or a scenario), and what its reader remarked."""
 
     machine: Machine
     built: Built | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def complete_machine(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -110,14 +112,38 @@ def layout_machine(line: str, kernel: str | None) -> Machine:
     return parse_machine(line, kernel_override=override)
 
 
+def is_scenario(machine: str | None) -> bool:
+    """Is the argument a scenario file?"""
+    return bool(machine) and str(machine).endswith(".toml") and os.path.isfile(str(machine))
+
+
+def is_model(machine: str | None) -> bool:
+    """Is the argument a machine of the model: a layout line, or a scenario file?"""
+    return is_layout(machine) or is_scenario(machine)
+
+
+def model_machine(text: str, kernel: str | None) -> Machine:
+    """The machine of a layout line, or of a scenario file after its steps, on its own kernel or on another. Raises SparsememError."""
+    if not is_scenario(text):
+        return layout_machine(text, kernel)
+    from sparsemem.play import load_scenario, play
+
+    return play(load_scenario(text), kernel)[0].machine
+
+
 def load(machine: str | None, sysroot: str | None, kernel: str | None, *, devices: bool = False) -> Loaded:
     """Read MACHINE and build it on the model; ``devices``: with its labels and drivers, to go on from. Raises SparsememError."""
-    if machine and is_layout(machine):
-        return Loaded(layout_machine(machine, kernel))
+    if machine and is_model(machine):
+        return Loaded(model_machine(machine, kernel))
     from sparsemem.machine.build import build
 
-    built = build(describe(machine, sysroot), kernel, devices=devices)
-    return Loaded(built.machine, built)
+    description = describe(machine, sysroot)
+    if devices:
+        from sparsemem.readers.listing import check_whole
+
+        check_whole(description)
+    built = build(description, kernel, devices=devices)
+    return Loaded(built.machine, built, description.notes)
 
 
 def width() -> int:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sparsemem.cli.machine import colour, echo_json, load, width
+from sparsemem.cli.page import write
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
-    from sparsemem.planner import Intent
+    from sparsemem.planner import Intent, VmPlan
 
 __all__ = ["command"]
 
@@ -30,6 +31,8 @@ _IMPOSSIBLE = 13
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document (docs/plan.schema.json).")
 @click.option("--script", is_flag=True, help="Print a shell script that checks each step.")
+@click.option("--html", metavar="FILE", help="Write the plan there as a page with the picture, instead of text.")
+@click.option("--svg", metavar="FILE", help="Write the sections before and after there as SVG, instead of text.")
 @click.option("--picture/--no-picture", default=True, help="The sections before and after.")
 @click.option("--apply", "run", is_flag=True, help="Show the plan, ask, and run it here, command by command.")
 @click.option("--rehearse", is_flag=True, help="With --apply: run it on the model of MACHINE instead.")
@@ -40,16 +43,20 @@ _IMPOSSIBLE = 13
 @click.option("--width", "columns", type=click.IntRange(40, 400), help="Columns of the text form.")
 def command(
     words: tuple[str, ...], path: str | None, sysroot: str | None, vm: str | None, kernel: str | None, ndctl: str | None,
-    as_json: bool, script: bool, picture: bool, run: bool, rehearse: bool, resume: str | None, undo: str | None, journal: str | None,
-    yes: bool, columns: int | None,
+    as_json: bool, script: bool, html: str | None, svg: str | None, picture: bool, run: bool, rehearse: bool, resume: str | None,
+    undo: str | None, journal: str | None, yes: bool, columns: int | None,
 ) -> int:  # fmt: skip
-    """Plan namespaces on MACHINE: the exact commands, the usable sizes, and where every byte goes. Only --apply runs them.
+    """Plan namespaces on MACHINE, or memory that goes online and offline: the exact commands, the usable sizes, and where every byte goes.
+    Only --apply runs them.
 
     \b
     sparsemem plan "2 x fsdax 24G, rest devdax"            this machine
     sparsemem plan example:pmem-guest "replace all, fsdax usable 500M name=db"
     sparsemem plan machine.tar.xz "system-ram, all whole blocks" --script
+    sparsemem plan "online dax0.0 movable"                 memory blocks, chmem
     sparsemem plan scenario.toml "sector 16M" --kernel 5.2 --json
+    sparsemem plan machine.tar.xz "fsdax rest" --html plan.html      a page:
+                         before beside after, and the commands to copy
     sparsemem plan --vm "ram 4G, dimm 2G, 2 x pmem 10G" "rest fsdax"   QEMU's
                          addresses first, then the namespaces of that guest
     sparsemem plan "fsdax 24G name=db" --apply         show, ask, run, here
@@ -62,11 +69,13 @@ def command(
       options  on region0, on node1, name=db, map=mem, align=1G, sector=512,
                no-movable; "replace namespace0.0" or "replace all" in front
       CXL      "region on mem0 mem1 granularity=4096, fsdax rest"
+      memory   online|offline all, 4G, memory32-memory39, 0x...-0x..., dax0.0;
+               movable, no-movable, on node1
 
     What exists is kept, unless it is named behind replace. The plan is played on the model first. Exit code 13: it can not be had
     like this; the nearest intents that can are shown.
     """
-    from sparsemem.planner import make_plan, render_text, to_json, to_script
+    from sparsemem.planner import load_intent, make_plan, parse_intent, render_text, render_vm, to_json, to_script
     from sparsemem.play.scenario import parse_ndctl_version
 
     if resume is not None or undo is not None:
@@ -75,20 +84,25 @@ def command(
             undo,
             yes=yes,
             as_json=as_json,
-            others=bool(words or path or sysroot or vm or run or rehearse or journal),
+            others=bool(words or path or sysroot or vm or run or rehearse or journal or html or svg),
         )
     here = run and not rehearse
     _check(words, path, sysroot, vm, kernel, run=run, rehearse=rehearse, script=script, for_apply=bool(yes or journal))
+    _check_form(run=run, as_json=as_json, script=script, html=html, svg=svg)
     release = parse_ndctl_version(ndctl) if ndctl else (76,)
     if here and not ndctl:
         from sparsemem.cli.plan_apply import host_release
 
         release = host_release() or release
+    placed = None
     if vm is not None:
-        found = _guest(vm, words, path, sysroot, kernel, as_json=as_json, script=script, columns=columns)
-        if isinstance(found, int):
-            return found
-        machine, intent = found
+        placed = _guest(vm, words, path, sysroot, kernel)
+        wanted = load_intent(path) if path is not None else parse_intent(words[0]) if words else None
+        if wanted is None or placed.machine is None:
+            return _show_guest(placed, as_json=as_json, html=html, svg=svg, columns=columns)
+        if not (as_json or script or html or svg):
+            click.echo(render_vm(placed, columns or width(), colour()), color=colour())
+        machine, intent = placed.machine, wanted
     else:
         machine, intent = _question(words, path, sysroot, kernel)
     plan = make_plan(machine, intent, ndctl=release)
@@ -106,6 +120,10 @@ def command(
         echo_json(to_json(plan))
     elif script:
         click.echo(to_script(plan), nl=False)
+    elif html is not None or svg is not None:
+        from sparsemem.planner import paint_plan, paint_plan_svg
+
+        write(html or svg or "", paint_plan(plan, placed) if html is not None else paint_plan_svg(plan))
     else:
         show()
     return _IMPOSSIBLE if plan.impossible else 0
@@ -143,27 +161,50 @@ def _check(
             raise UsageError("--kernel: here runs the kernel that runs", remedy="leave it out, or rehearse: --rehearse")
 
 
-def _guest(
-    vm: str, words: tuple[str, ...], path: str | None, sysroot: str | None, kernel: str | None, *, as_json: bool, script: bool,
-    columns: int | None,
-) -> int | tuple[Machine, Intent]:  # fmt: skip
-    """Place and show the devices of a guest; the guest and the intent, or the exit code where there is nothing more to do."""
+def _check_form(*, run: bool, as_json: bool, script: bool, html: str | None, svg: str | None) -> None:
+    """Raises UsageError for two forms of the answer at once."""
+    given = [
+        name
+        for name, value in (
+            ("--json", as_json),
+            ("--script", script),
+            ("--html", html),
+            ("--svg", svg),
+            ("--apply", run),
+        )
+        if value
+    ]
+    if (html or svg) and len(given) > 1:
+        raise UsageError(f"give one of {', '.join(given)}", remedy="make the page first, then the other")
+
+
+def _guest(vm: str, words: tuple[str, ...], path: str | None, sysroot: str | None, kernel: str | None) -> VmPlan:
+    """Place the devices of a guest."""
     from sparsemem.machine.build import DEFAULT_KERNEL
-    from sparsemem.planner import load_intent, make_vm, parse_intent, parse_vm, render_vm, vm_to_json
+    from sparsemem.planner import make_vm, parse_vm
 
     if sysroot is not None or len(words) > (0 if path is not None else 1):
         raise UsageError("--vm is the machine: nothing else names one", remedy="give --vm and one intent, or none")
-    intent = load_intent(path) if path is not None else parse_intent(words[0]) if words else None
-    placed = make_vm(parse_vm(vm), kernel or DEFAULT_KERNEL)
-    if intent is None or placed.machine is None:
-        if as_json:
-            echo_json(vm_to_json(placed))
-        else:
-            click.echo(render_vm(placed, columns or width(), colour()), nl=False, color=colour())
-        return _IMPOSSIBLE if placed.impossible is not None else 0
-    if not as_json and not script:
-        click.echo(render_vm(placed, columns or width(), colour()), color=colour())
-    return placed.machine, intent
+    return make_vm(parse_vm(vm), kernel or DEFAULT_KERNEL)
+
+
+def _show_guest(placed: VmPlan, *, as_json: bool, html: str | None, svg: str | None, columns: int | None) -> int:
+    """The guest alone: without an intent, or because there is no such guest."""
+    from sparsemem.planner import paint_vm, render_vm, vm_to_json
+
+    if svg is not None:
+        raise UsageError(
+            "a picture of a guest is of a plan for it", remedy="give an intent, or --html FILE for the guest alone"
+        )
+    if html is not None and placed.machine is not None:
+        write(html, paint_vm(placed))
+    elif as_json:
+        echo_json(vm_to_json(placed))
+    else:
+        if html is not None:
+            click.echo(f"sparsemem: {html} is not written: there is no guest to draw", err=True)
+        click.echo(render_vm(placed, columns or width(), colour()), nl=False, color=colour())
+    return _IMPOSSIBLE if placed.impossible is not None else 0
 
 
 def _question(
@@ -183,12 +224,7 @@ def _question(
         )
     intent = load_intent(path) if path is not None else parse_intent(words[-1])
     source = words[0] if len(words) == 2 or (path is not None and words) else None
-    if source is not None and source.endswith(".toml"):
-        from sparsemem.play import load_scenario
-        from sparsemem.play.setup import set_up
-
-        return set_up(load_scenario(source), kernel)[0], intent
     loaded = load(source, sysroot, kernel, devices=True)
-    for note in loaded.built.notes if loaded.built is not None else ():
+    for note in (*loaded.notes, *(loaded.built.notes if loaded.built is not None else ())):
         click.echo(f"sparsemem: note: {note.source}: {note.where + ': ' if note.where else ''}{note.what}", err=True)
     return loaded.machine, intent

@@ -13,6 +13,7 @@ from sparsemem.doctor.devices import dax_ranges
 from sparsemem.doctor.intervals import Intervals, inward, outside
 from sparsemem.doctor.namespace_balance import NamespaceView, Shares, namespace_shares
 from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
+from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ def _rest(ctx: Context, region: RegionFact, views: list[NamespaceView], taken: i
     rest = region.size - taken
     if rest <= 0:
         return {}
+    told = region.available_size
+    if told is not None and not views and told < rest:  # a listing without namespaces, of a region that has some
+        return {"free": told, "unknown": rest - told}
     placed = [view.fact.range for view in views if view.fact.range is not None]
     if region.range is not None and len(placed) == len(views):
         if region.labels is False and views:
@@ -128,9 +132,10 @@ def _rest(ctx: Context, region: RegionFact, views: list[NamespaceView], taken: i
             region.range, placed, region_align(ctx, region) if region.labels is not False else None
         )
         return {"free": sum(r.size for r in free), "unusable": sum(r.size for r in lost)}
-    if region.available_size is not None and region.available_size <= rest:
-        # of a listing: what is neither data nor available belongs to the namespaces' metadata
-        return {"free": region.available_size, "metadata": rest - region.available_size}
+    if (
+        told is not None and told <= rest
+    ):  # of a listing: what is neither data nor available is the namespaces' metadata
+        return {"free": told, "metadata": rest - told}
     return {"unknown": rest}
 
 
@@ -155,11 +160,9 @@ def _windows(ctx: Context) -> Iterator[Balance]:
     used = Intervals(
         Range(res.start, res.end + 1) for _, res in ctx.state.iomem.walk() if (res.name or "").startswith("System RAM")
     )
-    daxes = Intervals(r for dax in (ctx.description.dax if ctx.description is not None else ()) for r in dax.ranges)
-    for res in ctx.state.iomem.children:
-        if not (res.name or "").startswith("CXL Window"):
-            continue
-        whole = Range(res.start, res.end + 1)
+    facts = ctx.description.dax if ctx.description is not None else ()
+    daxes = Intervals(r for dax in facts if dax.mode != "system-ram" for r in dax.ranges)
+    for name, whole in cxl_windows(ctx.state.iomem):
         ram = sum(r.size for r in used.within(whole))
         taken = Intervals([*used.within(whole), *daxes.within(whole)])
         shares: Shares = {"ram": ram, "data": taken.size - ram}
@@ -170,7 +173,7 @@ def _windows(ctx: Context) -> Iterator[Balance]:
             shares["outside-blocks"] = lost
         shares["free"] = whole.size - taken.size - lost
         yield Balance(
-            name=str(res.name), kind="cxl-window", raw=whole.size, shares=_ordered(shares), range=whole,
+            name=name, kind="cxl-window", raw=whole.size, shares=_ordered(shares), range=whole,
             in_ram=_in_ram(ctx, inward(whole, ctx.block_size).size), struct_page=ctx.kernel.geometry.sizeof_struct_page,
         )  # fmt: skip
 

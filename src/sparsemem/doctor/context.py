@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.devices import Device, find_devices
 from sparsemem.doctor.intervals import Intervals
+from sparsemem.machine.layout import layout_block_size
 from sparsemem.ranges import Range
-from sparsemem.units import GIB
 
 if TYPE_CHECKING:
     from sparsemem.kernel.state import State
@@ -24,7 +24,8 @@ class Context:
     """``own_kernel``: judged for the kernel that the machine runs, so that its state is evidence. ``answers``: what was mapped or
     done on the model, by device or step. ``ram``: boot RAM, ``mapped``: live device mappings, ``regions``: libnvdimm regions, all
     bytes. ``block_size_sure``: the memory block size was read, or follows from what is known. ``description`` is None for a layout
-    line. ``captured``: it was read from a real machine; False for one of the model."""
+    line. ``captured``: it was read from a real machine; False for one of the model. ``states``: the states of its memory blocks are this
+    kernel's, as they are where the machine tells no kernel at all."""
 
     machine: Machine
     description: MachineDescription | None
@@ -37,6 +38,7 @@ class Context:
     block_size: int
     block_size_sure: bool
     captured: bool = True
+    states: bool = True
 
     @property
     def kernel(self) -> Kernel:
@@ -60,14 +62,13 @@ def _block_size_sure(machine: Machine, description: MachineDescription | None, o
     k = machine.kernel
     if description is None or machine.layout.block_size is not None:
         return True
-    if k.arch in ("ppc64", "s390x"):
+    if k.arch in ("ppc64", "s390x") or (k.arch == "x86_64" and not description.tells_ram):
         return False
     if k.arch != "x86_64":
         return True
-    top = max((end for _, end, _ in machine.layout.ram), default=0)
-    if top < 64 * GIB:
+    if description.hypervisor is not None:
         return True
-    return description.hypervisor is not None or k.features.block_size_rule == "largest divisor"
+    return len({layout_block_size(k, replace(machine.layout, hypervisor=each)) for each in (True, False)}) == 1
 
 
 def make_context(
@@ -77,6 +78,7 @@ def make_context(
     answers: tuple[tuple[str, Answer], ...],
     *,
     captured: bool = True,
+    states: bool = True,
 ) -> Context:
     """Gather what the checks share."""
     shift = machine.kernel.geometry.PAGE_SHIFT
@@ -94,4 +96,5 @@ def make_context(
         block_size=machine.state.misc["memory_block_size_bytes"],
         block_size_sure=_block_size_sure(machine, description, own_kernel),
         captured=captured,
+        states=states,
     )

@@ -95,7 +95,7 @@ def examine(description: MachineDescription, version: str | None = None) -> tupl
     """
     built = build(description, version)
     own = version is None and description.kernel_release is not None
-    ctx = make_context(built.machine, description, own, built.mappings)
+    ctx = make_context(built.machine, description, own, built.mappings, states=built.own)
     return ctx, _examine(ctx, (*description.notes, *built.notes))
 
 

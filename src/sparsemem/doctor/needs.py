@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADDRESSES", "AUTO_ONLINE", "BLOCKS", "BLOCK_SIZE", "DAX", "DESCRIBED", "INFO_BLOCKS", "IOMEM", "LABELS", "NAMESPACES", "OWN_KERNEL",
-    "REGIONS",
+    "REGIONS", "STATES",
 ]  # fmt: skip
 
 
@@ -43,6 +43,8 @@ def _namespaces(ctx: Context) -> str | None:
 def _block_size(ctx: Context) -> str | None:
     if ctx.block_size_sure:
         return None
+    if ctx.description is not None and not ctx.description.tells_ram:
+        return "cannot tell the memory block size: where RAM ends is not known"
     return "cannot tell the memory block size: with 64 GiB or more it depends on whether this is a virtual machine, which is not known"
 
 
@@ -58,6 +60,13 @@ def _iomem(ctx: Context) -> str | None:
 def _blocks(ctx: Context) -> str | None:
     d = ctx.description
     return None if d is not None and d.blocks and d.block_size else "the states of the memory blocks are not known"
+
+
+def _states(ctx: Context) -> str | None:
+    d = ctx.description
+    if d is not None and any(dax.blocks is not None for dax in d.dax):
+        return None
+    return _blocks(ctx)
 
 
 def _auto_online(ctx: Context) -> str | None:
@@ -78,7 +87,7 @@ def _info_blocks(ctx: Context) -> str | None:
 
 
 def _own_kernel(ctx: Context) -> str | None:
-    return None if ctx.own_kernel else "the state of this machine says nothing of another kernel's"
+    return None if ctx.states else "the state of this machine says nothing of another kernel's"
 
 
 ADDRESSES = Need("addresses of device memory", _addresses, comes_first=True)
@@ -89,6 +98,7 @@ BLOCK_SIZE = Need("the memory block size", _block_size)
 DAX = Need("dax devices", _dax)
 IOMEM = Need("/proc/iomem", _iomem)
 BLOCKS = Need("memory blocks with their states", _blocks)
+STATES = Need("memory blocks with their states, or a listing that counts them", _states)
 AUTO_ONLINE = Need("auto_online_blocks", _auto_online)
 LABELS = Need("label areas", _labels)
 INFO_BLOCKS = Need("info blocks", _info_blocks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.intervals import Intervals, align_down, align_up
+from sparsemem.kernel.ioport import IORES_DESC_PERSISTENT_MEMORY_LEGACY
 from sparsemem.ranges import Range
 from sparsemem.units import MIB
 
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sparsemem.doctor.context import Context
+    from sparsemem.doctor.devices import Device
+    from sparsemem.kernel.ioport import Resource
     from sparsemem.machine.description import RegionFact
 
-__all__ = ["free_extents", "ndctl_unit", "region_align"]
+__all__ = ["all_there_is", "free_extents", "is_legacy", "ndctl_unit", "region_align"]
 
 
 def region_align(ctx: Context, region: RegionFact) -> int | None:
@@ -64,3 +67,23 @@ def free_extents(
         free.append(Range(start, end))
         lost += [part for part in (Range(gap.start, start), Range(end, gap.end)) if part.size]
     return tuple(free), tuple(lost)
+
+
+def _around(ctx: Context, device: Device) -> Resource | None:
+    """The entry at the top of the iomem tree that the device lies in."""
+    return next((r for r in ctx.state.iomem.children if r.start <= device.range.start <= r.end), None)
+
+
+def is_legacy(ctx: Context, device: Device) -> bool:
+    """Memory of memmap=, which has struct pages in raw mode, too."""
+    around = _around(ctx, device)
+    return around is not None and around.desc == IORES_DESC_PERSISTENT_MEMORY_LEGACY
+
+
+def all_there_is(ctx: Context, device: Device) -> bool:
+    """A namespace that is all of its region, without labels: made anew it is the same, so the region has to change."""
+    if device.region is not None and device.region.labels is True:
+        return False
+    around = _around(ctx, device)
+    whole = Range(around.start, around.end + 1) if around is not None else None
+    return device.range in (whole, device.region.range if device.region is not None else whole)

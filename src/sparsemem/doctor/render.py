@@ -38,7 +38,7 @@ def _headline(diagnosis: Diagnosis, color: bool) -> str:
 
 def _numbers(diagnosis: Diagnosis) -> str:
     s = diagnosis.summary
-    parts = [f"{format_size(s.ram)} RAM"]
+    parts = [f"{format_size(s.ram)} RAM" if s.ram else "Where RAM is, is not known"]
     if s.hotplugged:
         parts.append(f"{format_size(s.hotplugged)} more from devices or hot-plug")
     if s.device:
@@ -48,6 +48,8 @@ def _numbers(diagnosis: Diagnosis) -> str:
     blocks = f"{count(s.blocks, 'memory block')} of {format_size(s.block_size)}"
     if s.block_size > s.section_size and s.block_size_why:
         blocks += f" ({s.block_size_why})"
+    if not s.ram and not s.blocks:
+        return "; ".join(parts) + "."
     parts.append(blocks + (f", {s.stuck_blocks} of them can never go offline" if s.stuck_blocks else ""))
     return "; ".join(parts) + "."
 

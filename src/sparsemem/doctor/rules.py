@@ -10,7 +10,17 @@ from sparsemem.spec.rules import RULES
 if TYPE_CHECKING:
     from sparsemem.ranges import Range
 
-__all__ = ["BACK_UP", "NEWER_KERNEL", "cure", "finding", "finding_id", "remake", "remedies_for", "replace"]
+__all__ = [
+    "BACK_UP",
+    "NEWER_KERNEL",
+    "SMALLER_BLOCKS",
+    "cure",
+    "finding",
+    "finding_id",
+    "remake",
+    "remedies_for",
+    "replace",
+]
 
 _IDS = {
     "mixed-region": "ram-beside-device",
@@ -32,6 +42,10 @@ _IDS = {
 BACK_UP = Remedy("Save the data first: making a namespace anew loses it.")
 NEWER_KERNEL = Remedy("Boot kernel 5.12 or later: there the unit is a sub-section of 2 MiB (5.3 to 5.11 have it, too, with bugs beside "
                       "RAM). Ask first what it would do:", ("sparsemem", "doctor", "--kernel", "6.1"))  # fmt: skip
+SMALLER_BLOCKS = Remedy(
+    "Or boot kernel 6.16 or later, which makes memory blocks small enough for the windows.",
+    ("sparsemem", "doctor", "--kernel", "6.18"),
+)
 _MOVE_BORDER = Remedy(
     "Or move the border between RAM and device memory to a multiple of the section size (memmap=, firmware)."
 )

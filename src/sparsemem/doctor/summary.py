@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sparsemem.doctor.finding import Summary
 from sparsemem.doctor.intervals import Intervals, align_down, align_up
-from sparsemem.kernel.memory_block_size import memory_block_advise_max_size, memory_block_size_bytes
+from sparsemem.kernel.memory_block_size import cxl_windows, memory_block_advise_max_size, memory_block_size_bytes
 from sparsemem.ranges import Range
 from sparsemem.units import GIB, format_size
 
@@ -56,8 +56,7 @@ def _large(ctx: Context, top: int) -> tuple[str, set[int]]:
     d = ctx.description
     known = d is None or d.hypervisor is not None
     hypervisor = ctx.machine.layout.hypervisor
-    windows = tuple((r.start, r.end + 1) for r in ctx.state.iomem.children if (r.name or "").startswith("CXL Window"))
-    advice = memory_block_advise_max_size(windows)
+    advice = memory_block_advise_max_size(tuple(r for _, r in cxl_windows(ctx.state.iomem)))
 
     def size(guest: bool) -> int:
         return memory_block_size_bytes(k, top, hypervisor=guest, advice=advice)

@@ -127,6 +127,18 @@ def _libnvdimm(ctx: Context, device: Device) -> Verdict | None:
     return None
 
 
+def _altmap_too_small(ctx: Context, r: Range) -> bool:
+    """Up to v5.2 ``nd_pfn_init()`` keeps the memmap of as many sections as the range has bytes for; where it starts inside one, it lies in
+    one section more, whose memmap has no place."""
+    g, section = ctx.kernel.geometry, ctx.section
+    if ctx.kernel.features.altmap_backing != "whole sections":
+        return False
+    table = g.PAGES_PER_SECTION * g.sizeof_struct_page
+    data = align_up(r.start + 8192 + align_up(r.size - 8192, section) // section * table, g.PMD_SIZE)
+    room = (data - align_up(r.start + 8192, g.PMD_SIZE)) // table
+    return (align_up(r.end, section) - align_down(r.start, section)) // section > room
+
+
 def judge(ctx: Context, device: Device) -> Verdict:
     """What the kernel does when this device is to be mapped. A device that never is (sector mode) is accepted."""
     f = ctx.kernel.features
@@ -151,4 +163,6 @@ def judge(ctx: Context, device: Device) -> Verdict:
     name = device.name.replace("region", "namespace") + ".0" if device.kind == "region" else device.name
     verdict = _try(ctx, rest, name)
     said = (f.pfn_section_pad_message.replace("%s", name) % (start + end),) if start + end else ()
+    if not verdict.refused and device.kind == "region" and _altmap_too_small(ctx, rest):
+        verdict = Verdict("altmap-exhausted", "ENOMEM", "altmap_alloc_block_buf")
     return verdict._replace(padding=(start, end), log=(*said, *verdict.log))

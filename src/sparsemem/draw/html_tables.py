@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,12 @@ from sparsemem.draw.svg_style import css_class
 from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sparsemem.draw.marks import Mark
     from sparsemem.draw.scene import Scene
 
-__all__ = ["findings", "legend", "tables", "text"]
+__all__ = ["command", "findings", "legend", "table", "tables", "text"]
 
 _PLACES = 12
 
@@ -27,9 +28,26 @@ def text(content: object) -> str:
     return escape(clean(str(content)))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    cells = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
-    body = "\n".join("<tr>" + "".join(f"<td>{text(each)}</td>" for each in row) + "</tr>" for row in rows)
+def _readable(words: str) -> bool:
+    return all(each.isprintable() and not unicodedata.category(each).startswith("M") for each in words)
+
+
+def command(words: str) -> str:
+    """A command as markup. One that cannot be shown as it is (a name with control characters, say) is shown with question marks and
+    without ``data-copy``: what is copied is what is read, always."""
+    if _readable(words):
+        return f'<code data-copy="">{escape(words)}</code>'
+    return f"<code>{text(words)}</code> (not as it is typed: it holds characters that cannot be shown)"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], numbers: Collection[int] = ()) -> str:
+    """A table as markup; the columns ``numbers`` are aligned to the right."""
+    opened = [' class="number"' if column in numbers else "" for column in range(len(head))]
+    cells = "".join(f'<th scope="col"{css}>{text(name)}</th>' for css, name in zip(opened, head, strict=True))
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{css}>{text(each)}</td>" for css, each in zip(opened, row, strict=True)) + "</tr>"
+        for row in rows
+    )
     return f'<div class="wide"><table>\n<thead><tr>{cells}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
 
 
@@ -40,10 +58,10 @@ def tables(scene: Scene, limit: int) -> str:
     if scene.faults:
         parts.append("<h3>Faults</h3>\n")
         faults = ((f.kind, format_range(f.range), f.severity, f.what) for f in scene.faults[:limit])
-        parts.append(_table(("kind", "addresses", "severity", "what"), faults))
+        parts.append(table(("kind", "addresses", "severity", "what"), faults))
     parts.append("<h3>Owners</h3>\n")
     owners = words.legend(scene)
-    parts.append(_table(("letter", "name", "what"), ((owner.key, owner.name, said) for owner, said in owners[:limit])))
+    parts.append(table(("letter", "name", "what"), ((owner.key, owner.name, said) for owner, said in owners[:limit])))
     if len(owners) > limit:
         parts.append(f"<p>{len(owners) - limit:,} more owners are not shown.</p>\n")
     parts.append("<h3>Sections</h3>\n")
@@ -58,7 +76,7 @@ def tables(scene: Scene, limit: int) -> str:
         )
         for row in scene.rows[:limit]
     )
-    parts.append(_table(("sections", "addresses", "flags", "what is there", "remarks"), rows))
+    parts.append(table(("sections", "addresses", "flags", "what is there", "remarks"), rows))
     if len(scene.rows) > limit:
         parts.append(f"<p>{len(scene.rows) - limit:,} more rows are not shown.</p>\n")
     flags = ", ".join(f"{letter} {name}" for name, letter in FLAG_LETTERS.items() if name in scene.flags)
@@ -69,10 +87,11 @@ def tables(scene: Scene, limit: int) -> str:
 def _facts(mark: Mark) -> str:
     parts = [f"<dt>where</dt><dd>{_places(mark)}</dd>"] if mark.ranges else []
     for term, said in mark.facts:
-        body = f"<code>{text(said)}</code>"
-        parts.append(
-            f'<dd class="command">{body}</dd>' if term == "$" else f"<dt>{text(term)}</dt><dd>{text(said)}</dd>"
-        )
+        if term == "$":
+            parts.append(f'<dd class="command">{command(said)}</dd>')
+        else:
+            lines = "\n".join(text(line) for line in said.split("\n"))  # the style sheet keeps them apart
+            parts.append(f"<dt>{text(term)}</dt><dd>{lines}</dd>")
     return "<dl>" + "".join(parts) + "</dl>" if parts else ""
 
 
@@ -85,13 +104,14 @@ def _places(mark: Mark) -> str:
     return shown + (f"; and {more:,} more" if more > 0 else "")
 
 
-def findings(marks: Sequence[Mark], labels: Sequence[str], *, given: bool, limit: int) -> str:
+def findings(marks: Sequence[Mark], labels: Sequence[str], *, given: bool, limit: int, noun: str = "finding") -> str:
     """The list beside the picture: each mark opens to its facts. ``given`` says that a caller made the marks (a doctor's findings);
-    otherwise they are the faults of the scene. ``labels`` name the sides of a comparison.
+    otherwise they are the faults of the scene. ``labels`` name the sides of a comparison, ``noun`` is what a mark is called.
     """
-    name = "Findings" if given else "Faults"
+    name = f"{noun.capitalize()}s" if given else "Faults"
     if not marks:
-        return f"<h2>{name}</h2>\n<p>{'Nothing was found.' if given else 'No invariant is broken.'}</p>\n"
+        nothing = "Nothing was found." if noun == "finding" else "There are none."
+        return f"<h2>{name}</h2>\n<p>{nothing if given else 'No invariant is broken.'}</p>\n"
     items = []
     for number, mark in enumerate(marks[:limit]):
         side = f' <span class="which">{text(labels[mark.side])}</span>' if mark.side is not None else ""

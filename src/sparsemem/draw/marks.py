@@ -11,17 +11,25 @@ from sparsemem.ranges import Range, format_range
 if TYPE_CHECKING:
     from sparsemem.draw.scene import Scene
 
-__all__ = ["SEVERITIES", "Mark", "fault_marks", "mark_to_json"]
+__all__ = ["MARKS", "Mark", "fault_marks", "mark_to_json"]
 
-SEVERITIES = ("error", "warning", "notice")
-"""Worst first, as the doctor's."""
+MARKS: dict[str, tuple[str, str]] = {
+    "error": ("!", "error"), "destroyed": ("\u00d7", "error"), "removed": ("-", "error"), "warning": ("\u25b2", "warning"),
+    "changed": ("~", "differs"), "renamed": ("~", "differs"), "notice": ("i", "notice"), "made": ("+", "good"), "added": ("+", "good"),
+    "better": ("+", "good"),
+}  # fmt: skip
+"""Severity -> its sign in the picture and the ink of ``page_style``; where marks lie over each other, the first of these is seen.
+
+"error", "warning" and "notice" are the doctor's, and "better" what an upgrade mends; a plan has "made" and "destroyed", and a diff "added",
+"removed", "changed" and "renamed".
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Something to show at some addresses, and beside the picture in a list.
 
-    ``name`` is short (an id), ``what`` one sentence, ``severity`` one of SEVERITIES. ``ranges`` are bytes, half-open; without any
+    ``name`` is short (an id), ``what`` one sentence, ``severity`` a key of MARKS. ``ranges`` are bytes, half-open; without any
     the mark is in the list alone. ``facts`` are (term, text) for the list; the term ``"$"`` means that the text is a shell command.
     ``side`` is 0 or 1 for the left or right of a comparison, None for both (and for a single scene).
     """

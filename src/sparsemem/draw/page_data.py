@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.draw.compare import Comparison
-from sparsemem.draw.marks import mark_to_json
+from sparsemem.draw.marks import MARKS, mark_to_json
 from sparsemem.draw.palette import FLAG_LETTERS, PSEUDO
 from sparsemem.draw.scene import KINDS, to_json
 from sparsemem.ranges import format_range
@@ -23,13 +23,14 @@ __all__ = ["embedded", "page_document"]
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-def page_document(picture: Scene | Comparison, marks: Iterable[Mark]) -> dict[str, Any]:
+def page_document(picture: Scene | Comparison, marks: Iterable[Mark], noun: str = "finding") -> dict[str, Any]:
     """The data of a page.
 
-    ``{"kinds", "flags", "marks", "scene"}``, or ``"comparison"`` in place of ``"scene"``: ``{"left", "right", "labels", "pairs"}``.
+    ``{"kinds", "flags", "noun", "signs", "marks", "scene"}``, or ``"comparison"`` in place of ``"scene"``:
+    ``{"left", "right", "labels", "pairs"}``.
     ``scene``, ``left`` and ``right`` are what ``scene.to_json`` gives; ``pairs`` are those of ``comparison_to_json`` without the
-    rows, which both sides have already; ``marks`` are what ``marks.mark_to_json`` gives; ``kinds`` the words of each owner kind
-    and ``flags`` the letter of each section flag.
+    rows, which both sides have already; ``marks`` are what ``marks.mark_to_json`` gives; ``kinds`` the words of each owner kind,
+    ``flags`` the letter of each section flag, ``signs`` the sign of each severity, worst first, and ``noun`` what a mark is called.
     """
     pictured: dict[str, Any]
     if isinstance(picture, Comparison):
@@ -38,7 +39,14 @@ def page_document(picture: Scene | Comparison, marks: Iterable[Mark]) -> dict[st
         pictured = {"comparison": {**sides, "labels": list(picture.labels), "pairs": pairs}}
     else:
         pictured = {"scene": to_json(picture)}
-    return {"kinds": KINDS | PSEUDO, "flags": FLAG_LETTERS, "marks": [mark_to_json(mark) for mark in marks], **pictured}
+    return {
+        "kinds": KINDS | PSEUDO,
+        "flags": FLAG_LETTERS,
+        "noun": noun,
+        "signs": {severity: sign for severity, (sign, _) in MARKS.items()},
+        "marks": [mark_to_json(mark) for mark in marks],
+        **pictured,
+    }
 
 
 def embedded(document: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from sparsemem.draw.marks import MARKS
 from sparsemem.draw.svg_style import colours
 
 __all__ = ["page_style"]
@@ -21,6 +22,7 @@ _INKS = {
     "warning": ("#8a5a00", "#e9b64d"),
     "notice": ("#36597a", "#9cc3e6"),
     "differs": ("#8e2a8e", "#e49be4"),
+    "good": ("#00664a", "#5fd3a8"),
 }
 
 
@@ -35,6 +37,10 @@ def page_style() -> str:
     classes = "\n".join(
         f".{name}{{fill:var(--{name});background:var(--{name})}} .{name}-t{{fill:var(--{name}-t);color:var(--{name}-t)}}"
         for name in colours(False)
+    )
+    classes += "\n" + "\n".join(
+        f".{severity}{{color:var(--{ink})}} .mark-{severity}{{fill:var(--{ink})}}"
+        for severity, (_, ink) in MARKS.items()
     )
     themes = (
         f":root{{{_variables(False)}}}\n"

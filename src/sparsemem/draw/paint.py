@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sparsemem.draw.marks import Mark
+    from sparsemem.draw.page_text import PageText
     from sparsemem.draw.scene import Scene
 
 __all__ = ["paint_html", "paint_svg", "paint_text"]
@@ -39,12 +40,15 @@ def paint_svg(picture: Scene | Comparison, *, limit: int = 400) -> str:
     return svg_document(picture, limit=limit)
 
 
-def paint_html(picture: Scene | Comparison, *, limit: int = 400, marks: Sequence[Mark] | None = None) -> str:
+def paint_html(
+    picture: Scene | Comparison, *, limit: int = 400, marks: Sequence[Mark] | None = None, told: PageText | None = None
+) -> str:
     """One HTML page (well-formed XML) without external resources: the address space to zoom into, the SVG, and tables of everything.
 
-    ``marks`` are shown in the picture and listed beside it; None: the faults of the picture. ``limit``: rows of each table and
-    entries of each list at most. Without a script the SVG, the tables and the list remain.
+    ``marks`` are shown in the picture and listed beside it; None: the faults of the picture. ``told`` is what is said above and
+    below the picture (a plan, say). ``limit``: rows of each table and entries of each list at most. Without a script the SVG, the tables,
+    the list and what is told remain.
     """
     from sparsemem.draw.html import html_page
 
-    return html_page(picture, limit=limit, marks=marks)
+    return html_page(picture, limit=limit, marks=marks, told=told)

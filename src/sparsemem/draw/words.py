@@ -9,7 +9,10 @@ from sparsemem.ranges import format_range
 from sparsemem.units import GIB, MIB, PIB, TIB, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sparsemem.draw.scene import Owner, Row, Scene
+    from sparsemem.machine.machine import Answer
 
 __all__ = [
     "block_words",
@@ -17,6 +20,7 @@ __all__ = [
     "describe",
     "heading",
     "legend",
+    "refusals",
     "section_words",
     "short",
     "size_words",
@@ -118,6 +122,15 @@ def short(owner: Owner) -> str:
     if owner.kind in _PLAIN:
         return _PLAIN[owner.kind]
     return f"{owner.key} {'RAM' if owner.name == 'System RAM' else owner.name}"
+
+
+def refusals(answers: Iterable[tuple[str, Answer]]) -> list[str]:
+    """What the kernel refused of what was asked of it, by device or step: notes for ``build_scene``."""
+    return [
+        f"{name or answer.operation.ranges[0]}: {answer.refusal.name}, {' / '.join(answer.refusal.log) or answer.refusal}"
+        for name, answer in answers
+        if answer.refusal is not None
+    ]
 
 
 def describe(scene: Scene, row: Row, nodes: bool) -> str:

@@ -44,4 +44,20 @@ CASES: dict[str, str] = {
     "C47": f"Optane without a target node, 2024: {_GITHUB}pmem/ndctl/issues/260",
     "C48": "a TDX host refuses kmem, 2022: the documentation of the TDX host series",
     "C49": "a device-tree pmem range left in the EFI map, 2025: U-Boot EFI documentation",
+    "N01": f"memmap=4G!4G around the kernel, 2019: {_LORE}0FB85A78-C2EE-4135-9E0F-D5623CE6EA47@lca.pw/",
+    "N02": f"memmap=4G!3G over the PCI hole, 2016: {_GITHUB}pmem/pmem.github.io/pull/30",
+    "N03": f"fsdax and devdax in one region, 2022: {_GITHUB}pmem/ndctl/issues/214",
+    "N04": f"two namespaces of 16M, 2019: {_GITHUB}pmem/ndctl/issues/91",
+    "N05": f"32 GiB of a label-less 64 GiB, 2020: {_GITHUB}pmem/ndctl/issues/150",
+    "N06": (
+        "a region below its own align, 2022: "
+        f"{_LORE}164688416128.2879318.17890707310125575258.stgit@dwillia2-desk3.amr.corp.intel.com/"
+    ),
+    "M01": f"a CXL window 1.25 GiB past a memory block, 2025: {_LORE}20250715180407.47426-1-Smita.KoralahalliChannabasappa@amd.com/",
+    "M02": f"an NVDIMM of 48 KiB before a DIMM, 2018: {_GITHUB}intel/nemu/issues/48",
+    "M03": f"an image of 512 MiB before a DIMM on arm64, 2022: {_GITHUB}kata-containers/kata-containers/issues/3426",
+    "M04": f"2.37 GiB of six DIMMs that are RAM, 2020: {_GITHUB}pmem/ndctl/issues/139",
+    "M05": f"504 of 512 memory blocks online, 2023: {_GITHUB}pmem/ndctl/issues/256",
+    "M06": f"8 GiB of CXL memory that do not come back, 2023: {_GITHUB}pmem/ndctl/issues/246",
+    "M07": f"a virtio-mem region off a memory block, 2020: {_GITHUB}cloud-hypervisor/cloud-hypervisor/issues/1686",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sparsemem.kernel.state import State
 
-__all__ = ["has_transparent_hugepage", "has_transparent_pud_hugepage", "mapped_sizes"]
+__all__ = ["has_transparent_hugepage", "has_transparent_pud_hugepage", "mapped_sizes", "pmd_size"]
 
 _HASH_MMU_PAGE = 16 << 20
 
@@ -23,6 +23,13 @@ def has_transparent_pud_hugepage(state: State) -> bool:
         return True
     radix = state.misc.get("linear_map_page_size", 0) != _HASH_MMU_PAGE
     return state.kernel.features.ppc64_transparent_pud and radix
+
+
+def pmd_size(state: State) -> int:
+    """Bytes below one PMD. With ppc64's hash MMU and pages of 64 KiB it is 16 MiB (``H_PTE_INDEX_SIZE`` 8), with radix 2 MiB."""
+    g = state.kernel.geometry
+    hashed = state.misc.get("linear_map_page_size", 0) == _HASH_MMU_PAGE
+    return _HASH_MMU_PAGE if state.kernel.arch == "ppc64" and hashed and g.PAGE_SIZE == 65536 else g.PMD_SIZE
 
 
 def mapped_sizes(state: State) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ _DRIVER_RAM = re.compile(r"System RAM \(.*\)\Z")
 _BUSY_DEVICE = re.compile(r"IOAPIC \d+\Z|PCI (?:MMCONFIG|ECAM) |pnp \d")
 _FREE_DEVICE = re.compile(
     r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\Z"  # a PCI function
-    r"|PCI Bus |PCI CardBus |HPET \d+\Z|region\d+\Z"
+    r"|PCI Bus |PCI CardBus |HPET \d+\Z|region\d+\Z|hmem\.\d+\Z"
     r"|[A-Z0-9]{7,8}:[0-9a-f]{2}\Z"  # an ACPI device
 )
 _RAM_CARRIER = re.compile(r"(?:dax|virtio|hmem)\d")

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.ranges import Range
+
 if TYPE_CHECKING:
+    from sparsemem.kernel.ioport import Resource
     from sparsemem.spec import Kernel
 
-__all__ = ["memory_block_advise_max_size", "memory_block_size_bytes"]
+__all__ = ["cxl_windows", "memory_block_advise_max_size", "memory_block_size_bytes"]
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _MAX_BLOCK_SIZE = 2 * _GIB
 _MEM_SIZE_FOR_LARGE_BLOCK = 64 * _GIB
 
 
-def memory_block_advise_max_size(windows: tuple[tuple[int, int], ...]) -> int | None:
-    """What the CXL fixed memory windows (half-open byte ranges) advise: the largest power of two that divides every edge.
+def cxl_windows(root: Resource) -> tuple[tuple[str, Range], ...]:
+    """The CXL fixed memory windows of an iomem tree, by address. Up to v6.18 one may lie inside "Soft Reserved"."""
+    return tuple(
+        (res.name, Range(res.start, res.end + 1))
+        for _, res in root.walk()
+        if res.name is not None and res.name.startswith("CXL Window")
+    )
+
+
+def memory_block_advise_max_size(windows: tuple[Range, ...]) -> int | None:
+    """What the CXL fixed memory windows advise: the largest power of two that divides every edge.
 
     Windows that divide by less than 256 MiB are a firmware bug and advise nothing; None without advice (v6.16+).
     """

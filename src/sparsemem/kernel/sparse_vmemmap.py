@@ -43,7 +43,7 @@ def altmap_alloc_block_buf(state: State, base_pfn: int, size: int) -> None:
     """Take ``size`` bytes (a page multiple) from the altmap at ``base_pfn``.
 
     The start is aligned to the lowest set bit of the number of pages asked for, and that padding is never given back.
-    Raises Refusal(ENOMEM) when the altmap is exhausted: the kernel does not fall back to RAM for it.
+    Raises Refusal(ENOMEM) when the altmap is exhausted: but for ppc64 (from v4.20) the kernel does not fall back to RAM for it.
     """
     altmap = state.altmaps[base_pfn]
     nr_pfns = size // state.kernel.geometry.PAGE_SIZE
@@ -179,8 +179,12 @@ def populate_section_memmap(
         state.alloc(where)
     taken = old.altmap
     if altmap is not None and _from_altmap(state, nr_pages):
-        _take(state, altmap, nr_pages, fresh)
-        taken |= fresh
+        try:
+            _take(state, altmap, nr_pages, fresh)
+            taken |= fresh
+        except Refusal:
+            if not state.kernel.features.altmap_falls_back_to_ram:
+                raise
     state.put(state.vmemmap, nr, Vmemmap(old.populated | fresh, taken, old.boot))
 
 

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from sparsemem.errors import InputError, UsageError
+from sparsemem.errors import InputError, NotModelledError, UsageError
 from sparsemem.kernel.ioport import (
     IORES_DESC_NONE,
     IORESOURCE_BUSY,
@@ -21,10 +21,11 @@ from sparsemem.kernel.ioport import (
 )
 from sparsemem.kernel.refusal import Refusal
 from sparsemem.kernel.resource import iomem_resource
-from sparsemem.machine.build_cxl import cxl_operation, why_not
+from sparsemem.machine.build_cxl import cxl_devices
 from sparsemem.machine.build_nd import nd_operations, placed, without_claims
-from sparsemem.machine.description import BlockFact, DaxFact, MachineDescription, NamespaceFact, Note
-from sparsemem.machine.layout import BootLayout
+from sparsemem.machine.description import BlockFact, BootRegion, DaxFact, MachineDescription, NamespaceFact, Note
+from sparsemem.machine.e820 import boot_regions
+from sparsemem.machine.layout import BootLayout, layout_block_size
 from sparsemem.machine.machine import Answer, Machine
 from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
@@ -45,6 +46,8 @@ class Built:
     machine: Machine
     mappings: tuple[tuple[str, Answer], ...]
     notes: tuple[Note, ...]
+    own: bool = True
+    """The kernel is the machine's own, as far as it tells: the size and the states of its memory blocks are as read."""
 
     @property
     def refused(self) -> list[tuple[str, Answer]]:
@@ -104,12 +107,26 @@ def _driver_ram(root: Resource) -> list[tuple[str, Range]]:
     return found
 
 
+def _dax_ram(description: MachineDescription, block_size: int) -> list[Range]:
+    """The memory blocks of devices that are RAM."""
+    whole = [
+        Range(_align_up(r.start, block_size), r.end // block_size * block_size)
+        for dax in description.dax
+        if dax.mode == "system-ram"
+        for r in dax.ranges
+    ]
+    return [r for r in whole if r.start < r.end]
+
+
 def _from_blocks(description: MachineDescription, block_size: int) -> Resource:
-    """Without an iomem tree, memory blocks are what is known of RAM."""
+    """Without an iomem tree, memory blocks are what is known of RAM; but for those of devices that are RAM."""
     flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY
     ranges: list[Range] = []
+    hotplugged = _dax_ram(description, block_size)
     for block in sorted(description.blocks, key=lambda b: b.nr):
         r = Range(block.nr * block_size, (block.nr + 1) * block_size)
+        if any(each.contains(r) for each in hotplugged):
+            continue
         if ranges and ranges[-1].end == r.start:
             ranges[-1] = Range(ranges[-1].start, r.end)
         else:
@@ -119,7 +136,18 @@ def _from_blocks(description: MachineDescription, block_size: int) -> Resource:
     )
 
 
-def _from_boot_map(description: MachineDescription) -> Resource:
+def _boot_map(description: MachineDescription, notes: list[Note]) -> tuple[BootRegion, ...]:
+    """The map the kernel went on with: firmware's, with ``mem=`` and ``memmap=`` of the command line."""
+    if description.arch not in (None, "x86_64"):
+        return description.boot_map
+    try:
+        return boot_regions(description.boot_map, description.cmdline or "")
+    except (InputError, NotModelledError) as error:
+        notes.append(Note(description.source, "", f"mem= and memmap= of its command line are not applied: {error}"))
+        return description.boot_map
+
+
+def _from_boot_map(boot_map: tuple[BootRegion, ...]) -> Resource:
     from sparsemem.kernel.iomem_text import flags_for_name
 
     names = {
@@ -132,16 +160,30 @@ def _from_boot_map(description: MachineDescription) -> Resource:
         "ACPI NVS": "ACPI Non-volatile Storage",
     }
     children: list[Resource] = []
-    for entry in sorted(description.boot_map, key=lambda e: e.range.start):
+    for entry in sorted(boot_map, key=lambda e: e.range.start):
         name = names.get(entry.kind, "Reserved")
         start = max(entry.range.start, children[-1].end + 1 if children else 0)
         if start >= entry.range.end:
             continue
         flags, desc = flags_for_name(name, start)
-        if children and children[-1].end + 1 == start and children[-1].name == name:
+        apart = name in ("Persistent Memory (legacy)", "Soft Reserved")  # e820__update_table() never joins these
+        if children and children[-1].end + 1 == start and children[-1].name == name and not apart:
             last = children.pop()
             start = last.start
         children.append(Resource(start, entry.range.end - 1, name, flags, desc, ()))
+    return iomem_resource(RESOURCE_SIZE_MAX, tuple(children))
+
+
+def _from_regions(description: MachineDescription) -> Resource:
+    """A listing alone: the regions are all that is known."""
+    from sparsemem.kernel.iomem_text import flags_for_name
+
+    children: list[Resource] = []
+    for r in sorted(region.range for region in placed(description) if region.range is not None):
+        start = max(r.start, children[-1].end + 1 if children else 0)
+        if start < r.end:
+            flags, desc = flags_for_name("Persistent Memory", start)
+            children.append(Resource(start, r.end - 1, "Persistent Memory", flags, desc, ()))
     return iomem_resource(RESOURCE_SIZE_MAX, tuple(children))
 
 
@@ -157,26 +199,36 @@ def _nodes(blocks: tuple[BlockFact, ...], block_size: int) -> tuple[tuple[int, i
     return tuple(nodes)
 
 
-def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes: list[Note]) -> BootLayout:
+def _layout(description: MachineDescription, k: Kernel, notes: list[Note]) -> BootLayout:
+    """What the kernel boots on; the memory block size is left to its rule."""
     block_size = description.block_size
     if description.iomem is not None:
         root = description.iomem
     elif description.boot_map:
-        root = _from_boot_map(description)
+        root = _from_boot_map(_boot_map(description, notes))
     elif description.blocks and block_size:
         root = _from_blocks(description, block_size)
         notes.append(
             Note(description.source, "", "no iomem: RAM is taken from the memory blocks, devices are not known")
         )
+    elif placed(description):
+        root = _from_regions(description)
+    elif description.regions or description.namespaces or description.dax:
+        root = iomem_resource(RESOURCE_SIZE_MAX, ())
+        notes.append(
+            Note(description.source, "", "it does not tell where RAM is: nothing that depends on it is judged")
+        )
     else:
         raise InputError(
             "nothing in it tells where memory is",
             where=description.source,
-            remedy="add /proc/iomem (read as root), a boot log with its e820 map, or lsmem --json output",
+            remedy="add /proc/iomem (read as root), a boot log with its e820 map, lsmem --json output, or the regions (ndctl list -RNv)",
         )
     options: dict[str, str] = {}
     if description.auto_online is not None:
         options["auto_online"] = description.auto_online
+    if description.tdx_host:
+        options["tdx_host"] = "Y"
     for word in (description.cmdline or "").split():
         if word == "movable_node":
             options["movable_node"] = "Y"
@@ -190,10 +242,8 @@ def _layout(description: MachineDescription, k: Kernel, same_kernel: bool, notes
     if nids:
         options["possible_nodes"] = str(max(n for n in nids if n is not None) + 1)
     tree = iomem_resource(root.end, tuple(_without_hotplugged(res) for res in root.children))
-    # Another kernel chooses its own block size by its own rule, unless firmware fixed it.
-    known = block_size if same_kernel or k.arch in ("ppc64", "s390x") else None
     hypervisor = description.hypervisor if description.hypervisor is not None else True
-    return BootLayout(tree, nodes, known, hypervisor, tuple(sorted(options.items())))
+    return BootLayout(tree, nodes, None, hypervisor, tuple(sorted(options.items())))
 
 
 def _align_up(value: int, unit: int) -> int:
@@ -269,15 +319,32 @@ def _dax_operation(fact: DaxFact, namespaces: list[Range]) -> Operation | None:
     return Operation("memremap_pages", fact.ranges, options=(("owner", fact.dev), ("type", "generic")))
 
 
+def _may_be_own(description: MachineDescription, k: Kernel, layout: BootLayout) -> bool:
+    """A machine that does not tell its kernel may run this one, where that gives the memory block size that was read."""
+    if description.kernel_release is not None:
+        return False
+    if description.block_size is None or not description.tells_ram or k.arch in ("ppc64", "s390x"):
+        return True
+    guesses = (True, False) if description.hypervisor is None else (description.hypervisor,)
+    return any(layout_block_size(k, replace(layout, hypervisor=each)) == description.block_size for each in guesses)
+
+
 def build(description: MachineDescription, version: str | None = None, *, devices: bool = False) -> Built:
-    """The machine of a description, for its own kernel or for ``version``.
+    """The machine of a description, for its own kernel or for ``version``. A machine that does not tell its kernel is taken to run
+    ``version`` where that gives the memory blocks that were read.
 
     ``devices``: its regions, namespaces and dax devices become devices of the model, for the tools to work with; else their ranges are
     mapped, each with an answer of its own. Raises InputError when the description does not tell where memory is, UsageError for an
     unknown version.
     """
     k, notes = kernel_of(description, version)
-    layout = _layout(description, k, version is None, notes)
+    layout = _layout(description, k, notes)
+    own = version is None or _may_be_own(description, k, layout)
+    if own or k.arch in (
+        "ppc64",
+        "s390x",
+    ):  # another kernel chooses the block size by its own rule, unless firmware fixed it
+        layout = replace(layout, block_size=description.block_size)
     if devices:
         children = tuple(without_claims(res, description) for res in layout.iomem.children)
         layout = replace(layout, iomem=iomem_resource(layout.iomem.end, children))
@@ -295,7 +362,7 @@ def build(description: MachineDescription, version: str | None = None, *, device
     if devices:
         writer = kernel_of(description)[0] if description.kernel_release is not None else k
         mappings += _devices(machine, description, writer, own_pads, notes)
-        mappings += _cxl(machine, description, notes)
+        mappings += cxl_devices(machine, description, notes)
     known = {fact.dev for fact in placed(description)} if devices else set()
     for fact in description.namespaces:
         if fact.region in known:
@@ -312,31 +379,18 @@ def build(description: MachineDescription, version: str | None = None, *, device
         if operation is not None:
             mappings.append((dax.dev, machine.apply(operation)))
     root = description.iomem
-    for name, r in _driver_ram(root) if root is not None else ():
+    hotplugged = _driver_ram(root) if root is not None else []
+    if root is None and description.blocks and description.block_size:
+        hotplugged = [("System RAM (kmem)", r) for r in _dax_ram(description, description.block_size)]
+    for name, r in hotplugged:
         if devices and _is_there(machine, r):
             continue
         nid = _nid_of(description, r)
         options = (("name", name.replace(" ", "_")), ("nid", str(nid)))
         mappings.append((name, machine.apply(Operation("add_memory_driver_managed", (r,), options=options))))
-    if version is None:
+    if own:
         _match_block_states(machine, description, notes)
-    return Built(machine, tuple(mappings), tuple(notes))
-
-
-def _cxl(machine: Machine, description: MachineDescription, notes: list[Note]) -> list[tuple[str, Answer]]:
-    """The CXL devices, where the model has such a topology; else a note that says why not."""
-    fact = description.cxl
-    if fact is None:
-        return []
-    operation = cxl_operation(description, machine.kernel)
-    why = why_not(fact) or "no entry of /proc/iomem is its window"
-    if not machine.kernel.features.cxl_regions:
-        why = f"Linux {machine.kernel.version} makes no CXL regions, or none is known of it"
-    window = any((res.start, res.end + 1) == fact.window for res in machine.state.iomem.children)
-    if operation is None or not window:
-        notes.append(Note(description.source, "CXL", f"its CXL devices are left out: {why}"))
-        return []
-    return [("CXL", machine.apply(operation))]
+    return Built(machine, tuple(mappings), tuple(notes), own)
 
 
 def _is_there(machine: Machine, r: Range) -> bool:

@@ -9,16 +9,18 @@ from sparsemem.kernel.cxl.core import SZ_256M
 from sparsemem.kernel.cxl.mem import Device
 from sparsemem.machine.cxl_board import MOST_DEVICES, root_ports
 from sparsemem.machine.cxl_operations import devices_text
+from sparsemem.machine.description import Note
 from sparsemem.machine.operations import Operation
 
 if TYPE_CHECKING:
     from sparsemem.machine.description import CxlFact, MachineDescription
+    from sparsemem.machine.machine import Answer, Machine
     from sparsemem.spec import Kernel
 
-__all__ = ["cxl_operation", "why_not"]
+__all__ = ["cxl_devices"]
 
 
-def why_not(fact: CxlFact) -> str | None:
+def _why_not(fact: CxlFact) -> str | None:
     """Why the model can not be this machine's CXL; None where it can."""
     named = [each.name for each in fact.devices]
     if fact.regions:
@@ -34,10 +36,10 @@ def why_not(fact: CxlFact) -> str | None:
     return None
 
 
-def cxl_operation(description: MachineDescription, k: Kernel) -> Operation | None:
+def _operation(description: MachineDescription, k: Kernel) -> Operation | None:
     """What makes the model's drivers find this; None where there is nothing, or nothing that it can be."""
     fact = description.cxl
-    if fact is None or not k.features.cxl_regions or why_not(fact) is not None:
+    if fact is None or not k.features.cxl_regions or _why_not(fact) is not None:
         return None
     devices = [Device(each.pmem, each.serial, each.label_area) for each in fact.devices]
     names = [each.dev for each in description.regions] + [each.region or "" for each in description.dax]
@@ -49,3 +51,19 @@ def cxl_operation(description: MachineDescription, k: Kernel) -> Operation | Non
     if taken:
         options["taken"] = ",".join(map(str, taken))
     return Operation("cxl_acpi_probe", (fact.window,), options=tuple(sorted(options.items())))
+
+
+def cxl_devices(machine: Machine, description: MachineDescription, notes: list[Note]) -> list[tuple[str, Answer]]:
+    """The CXL devices, where the model has such a topology; else a note that says why not."""
+    fact = description.cxl
+    if fact is None:
+        return []
+    operation = _operation(description, machine.kernel)
+    why = _why_not(fact) or "no entry of /proc/iomem is its window"
+    if not machine.kernel.features.cxl_regions:
+        why = f"Linux {machine.kernel.version} makes no CXL regions, or none is known of it"
+    window = any((res.start, res.end + 1) == fact.window for res in machine.state.iomem.children)
+    if operation is None or not window:
+        notes.append(Note(description.source, "CXL", f"its CXL devices are left out: {why}"))
+        return []
+    return [("CXL", machine.apply(operation))]

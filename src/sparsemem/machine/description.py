@@ -126,6 +126,7 @@ class RegionFact:
 class DaxFact:
     """A device-dax device; ``mode`` is "devdax" or "system-ram" (None: no driver), ``region`` its libnvdimm or dax
     region. ``listed``: sysfs or a listing tells of it; False where only iomem does, which tells nothing but its range.
+    ``blocks``: the memory blocks that it brought, and ``online`` how many of them are; ``movable``: all of these are in ZONE_MOVABLE.
     """
 
     dev: str
@@ -136,6 +137,9 @@ class DaxFact:
     target_node: int | None = None
     region: str | None = None
     listed: bool = True
+    blocks: int | None = None
+    online: int | None = None
+    movable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,7 @@ class MachineDescription:
 
     ``boot_map`` is the firmware's (sysfs), or the one the kernel went on with (a boot log's "user" map, where
     ``memmap=`` is already in it): ``memmap=`` of ``cmdline`` may be applied to either, twice is once. ``levels`` are
-    x86-64 page-table levels.
+    x86-64 page-table levels. ``tdx_host``: the log says that the TDX module was initialized.
     """
 
     source: str
@@ -193,6 +197,7 @@ class MachineDescription:
     page_size: int | None = None
     cmdline: str | None = None
     hypervisor: bool | None = None
+    tdx_host: bool | None = None
     levels: int | None = None
     physical_bits: int | None = None
     iomem: Resource | None = None
@@ -208,3 +213,8 @@ class MachineDescription:
     info_blocks: tuple[InfoBlockFact, ...] = ()
     cxl: CxlFact | None = None
     notes: tuple[Note, ...] = field(default=(), compare=False)
+
+    @property
+    def tells_ram(self) -> bool:
+        """Does it say where RAM is? A listing of devices alone does not."""
+        return self.iomem is not None or bool(self.boot_map) or bool(self.blocks and self.block_size)

@@ -29,6 +29,7 @@ __all__ = [
     "E820Entry",
     "boot_e820",
     "boot_region",
+    "boot_regions",
     "e820__range_remove",
     "e820__range_update",
     "e820__update_table",
@@ -232,11 +233,8 @@ def _memmap_retype(entries: list[E820Entry], size: int, text: str) -> list[E820E
     return e820__range_remove(entries, start, size, old or None)
 
 
-def boot_e820(firmware: Iterable[E820Entry], cmdline: str) -> BootE820:
-    """The map after ``mem=`` and ``memmap=`` and after the kernel took page 0 and the ISA hole for itself.
-
-    Raises InputError when the kernel would panic over its command line.
-    """
+def _user_map(firmware: Iterable[E820Entry], cmdline: str) -> tuple[list[E820Entry], int | None]:
+    """The map after ``mem=`` and ``memmap=``, and the limit that ``mem=`` sets. Raises as ``boot_e820`` does."""
     entries = list(e820__update_table(firmware))
     limit: int | None = None
     user = False
@@ -256,7 +254,29 @@ def boot_e820(firmware: Iterable[E820Entry], cmdline: str) -> BootE820:
         if len(entries) < 2 or any(entry.end > _ULLONG_MAX for entry in entries):
             raise _panic("it panics: Invalid user supplied memory map")
         entries = list(e820__update_table(entries))
+    return entries, limit
+
+
+def boot_e820(firmware: Iterable[E820Entry], cmdline: str) -> BootE820:
+    """The map after ``mem=`` and ``memmap=`` and after the kernel took page 0 and the ISA hole for itself.
+
+    Raises InputError when the kernel would panic over its command line.
+    """
+    entries, limit = _user_map(firmware, cmdline)
     # trim_bios_range()
     entries = e820__range_update(entries, 0, 4096, E820_TYPE_RAM, E820_TYPE_RESERVED)
     entries = e820__range_remove(entries, 0xA0000, 0x60000, E820_TYPE_RAM)
     return BootE820(e820__update_table(entries), limit)
+
+
+def boot_regions(firmware: Iterable[BootRegion], cmdline: str) -> tuple[BootRegion, ...]:
+    """A map in words with ``mem=`` and ``memmap=`` of the command line applied; as it is where there are none.
+
+    A map that has them already stays what it is. Raises as ``boot_e820`` does.
+    """
+    regions = tuple(firmware)
+    if not any(name in ("mem", "memmap") for name, _ in kernel_parameters(cmdline)):
+        return regions
+    types = {kind: number for number, kind in _KINDS.items()} | {"persistent": E820_TYPE_PMEM}
+    entries = [E820Entry(r.range.start, r.range.size, types.get(r.kind, E820_TYPE_RESERVED)) for r in regions]
+    return tuple(boot_region(entry) for entry in _user_map(entries, cmdline)[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sparsemem.errors import InputError
 from sparsemem.kernel.ioport import IORESOURCE_BUSY, IORESOURCE_SYSTEM_RAM, Resource
-from sparsemem.kernel.memory_block_size import memory_block_advise_max_size, memory_block_size_bytes
+from sparsemem.kernel.memory_block_size import cxl_windows, memory_block_advise_max_size, memory_block_size_bytes
 from sparsemem.kernel.mm_init import boot_memory
 from sparsemem.kernel.state import State
 from sparsemem.spec.limits import mappable_range, zone_limits
@@ -15,7 +15,7 @@ from sparsemem.spec.limits import mappable_range, zone_limits
 if TYPE_CHECKING:
     from sparsemem.spec import Kernel
 
-__all__ = ["BootLayout", "boot"]
+__all__ = ["BootLayout", "boot", "layout_block_size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ OPTIONS: dict[str, tuple[str, ...] | None] = {
     "online_policy": ("auto-movable", "contig-zones"),
     "physmem_end": None,
     "possible_nodes": None,
+    "tdx_host": ("N", "Y"),
 }
 
 
@@ -90,6 +91,7 @@ def _parameters(state: State, layout: BootLayout) -> None:
     misc["online_policy"] = options.get("online_policy", "contig-zones")
     misc["movable_node"] = options.get("movable_node") == "Y"
     misc["memmap_on_memory"] = options.get("memmap_on_memory", "N")
+    misc["tdx_host"] = options.get("tdx_host") == "Y" and kernel.arch == "x86_64"
     misc["auto_movable_numa_aware"] = options.get("auto_movable_numa_aware", "Y") == "Y"
     misc["auto_movable_ratio"] = int(options.get("auto_movable_ratio", "301"))
     for name in ("linear_map_page_size", "physmem_end"):
@@ -113,12 +115,16 @@ def _parameters(state: State, layout: BootLayout) -> None:
     misc["arch_mappable_range"] = (reachable.start, reachable.end - 1)
     misc["unmovable_blocks"] = frozenset(layout.unmovable)
     misc["boot_memory_stays"] = kernel.features.arm64_boot_memory_stays
-    windows = tuple((r.start, r.end + 1) for r in layout.iomem.children if (r.name or "").startswith("CXL Window"))
-    misc["memory_block_size_bytes"] = memory_block_size_bytes(
+    misc["memory_block_size_bytes"] = layout_block_size(kernel, layout)
+
+
+def layout_block_size(kernel: Kernel, layout: BootLayout) -> int:
+    """Bytes of a memory block: the layout's own size, or by that kernel's rule."""
+    return memory_block_size_bytes(
         kernel,
-        max((end for _, end, _ in ram), default=0),
+        max((end for _, end, _ in layout.ram), default=0),
         hypervisor=layout.hypervisor,
-        advice=memory_block_advise_max_size(windows),
+        advice=memory_block_advise_max_size(tuple(r for _, r in cxl_windows(layout.iomem))),
         forced=layout.block_size,
     )
 

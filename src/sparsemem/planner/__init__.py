@@ -14,13 +14,25 @@ if TYPE_CHECKING:
     from sparsemem.planner.grammar import parse_intent
     from sparsemem.planner.intent import Amount, Intent, Item
     from sparsemem.planner.make import make_plan
-    from sparsemem.planner.plan import Balance, Command, Expectation, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.memory.intent import MemoryItem
+    from sparsemem.planner.page import paint_plan, paint_plan_svg, paint_vm
+    from sparsemem.planner.plan import (
+        Balance,
+        Command,
+        Expectation,
+        Impossible,
+        MemoryBalance,
+        Plan,
+        PlannedBlocks,
+        PlannedNamespace,
+    )
     from sparsemem.planner.prove import PredictionError, shell_text
     from sparsemem.planner.report import command_to_json, to_json, vm_to_json
     from sparsemem.planner.script import to_script
-    from sparsemem.planner.text import render_text, render_vm
+    from sparsemem.planner.text import render_text
     from sparsemem.planner.toml_intent import load_intent
     from sparsemem.planner.vm import VmPlan, VmSpec, make_vm, parse_vm
+    from sparsemem.planner.vm_text import render_vm
 
 __all__ = [
     "Amount",
@@ -31,7 +43,10 @@ __all__ = [
     "Impossible",
     "Intent",
     "Item",
+    "MemoryBalance",
+    "MemoryItem",
     "Plan",
+    "PlannedBlocks",
     "PlannedNamespace",
     "PlannedRegion",
     "PredictionError",
@@ -42,6 +57,9 @@ __all__ = [
     "load_intent",
     "make_plan",
     "make_vm",
+    "paint_plan",
+    "paint_plan_svg",
+    "paint_vm",
     "parse_intent",
     "parse_vm",
     "render_text",
@@ -59,13 +77,25 @@ _HOMES = {
     "grammar": ("parse_intent",),
     "intent": ("Amount", "Intent", "Item"),
     "make": ("make_plan",),
-    "plan": ("Balance", "Command", "Expectation", "Impossible", "Plan", "PlannedNamespace"),
+    "memory.intent": ("MemoryItem",),
+    "page": ("paint_plan", "paint_plan_svg", "paint_vm"),
+    "plan": (
+        "Balance",
+        "Command",
+        "Expectation",
+        "Impossible",
+        "MemoryBalance",
+        "Plan",
+        "PlannedBlocks",
+        "PlannedNamespace",
+    ),
     "prove": ("PredictionError", "shell_text"),
     "report": ("command_to_json", "to_json", "vm_to_json"),
     "script": ("to_script",),
-    "text": ("render_text", "render_vm"),
+    "text": ("render_text",),
     "toml_intent": ("load_intent",),
     "vm": ("VmPlan", "VmSpec", "make_vm", "parse_vm"),
+    "vm_text": ("render_vm",),
 }
 
 

@@ -2,8 +2,9 @@
 
 ::
 
-    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | region | item
+    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | region | item | memory
     region := "region" [ SIZE ] [ "on" MEMDEV { MEMDEV } ] { option }        sparsemem.planner.cxl.item
+    memory := ( "online" | "offline" ) ...                                   sparsemem.planner.memory.grammar
     item   := [ COUNT "x" ] MODE [ amount ] { option }          in any order
     amount := [ "usable" ] SIZE | NUMBER "%" | "rest" | "all whole blocks"
     option := "on" PLACE | "node=" N | "name=" TEXT | "map=" ( dev | mem ) | "align=" SIZE | "sector=" BYTES | "movable" | "no-movable"
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sparsemem.errors import InputError, UsageError
 from sparsemem.planner.cxl.item import RegionItem, cxl_name, parse_region
 from sparsemem.planner.intent import MODES, Amount, Intent, Item
+from sparsemem.planner.memory.grammar import ACTIONS, parse_memory
 from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
@@ -267,6 +269,7 @@ def parse_intent(text: str) -> Intent:
     items: list[Item] = []
     regions: list[RegionItem] = []
     replace: list[str] = []
+    memory = []
     keep = False
     for words in _joined(_parts(text)):
         first = words[0]
@@ -280,10 +283,12 @@ def parse_intent(text: str) -> Intent:
             replace += [device_name(word.text, word.column) for word in words[1:]]
         elif first.text.lower() == "region":
             regions.append(parse_region(words))
+        elif first.text.lower() in ACTIONS:
+            memory.append(parse_memory(words))
         else:
             items.append(_item(_Part(words)))
     if keep and replace:
         raise _wrong("keep and replace together", None, "what is not replaced is kept: leave keep out")
-    if not items and not replace and not regions:
+    if not items and not replace and not regions and not memory:
         raise _wrong("nothing is asked for", None, "write " + _EXAMPLE)
-    return Intent(tuple(items), all_words(replace), tuple(regions))
+    return Intent(tuple(items), all_words(replace), regions=tuple(regions), memory=tuple(memory))

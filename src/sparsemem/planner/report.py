@@ -8,7 +8,15 @@ from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
     from sparsemem.planner.cxl.stage import PlannedRegion
-    from sparsemem.planner.plan import Balance, Command, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.plan import (
+        Balance,
+        Command,
+        Impossible,
+        MemoryBalance,
+        Plan,
+        PlannedBlocks,
+        PlannedNamespace,
+    )
     from sparsemem.planner.vm import VmPlan
     from sparsemem.ranges import Range
 
@@ -60,6 +68,17 @@ def _impossible(each: Impossible) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _blocks(each: PlannedBlocks) -> dict[str, Any]:
+    return {
+        "item": each.item, "action": each.action, "blocks": list(each.blocks), "range": _range(each.range), "zone": each.zone,
+        "numa_node": each.numa_node, "devices": list(each.devices),
+    }  # fmt: skip
+
+
+def _memory(each: MemoryBalance) -> dict[str, Any]:
+    return {"numa_node": each.numa_node, "kernel": each.kernel, "movable": each.movable, "offline": each.offline}
+
+
 def to_json(plan: Plan) -> dict[str, Any]:
     """The whole plan; sizes in bytes, ranges as the kernel prints them (inclusive)."""
     return {
@@ -74,6 +93,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "namespaces": [_namespace(each) for each in plan.namespaces],
         "balance": [_balance(each) for each in plan.balance],
         "cxl": [{"name": each.name, "size": each.size, **each.parts, "stranded": each.stranded} for each in plan.cxl],
+        "memory": [_blocks(each) for each in plan.memory],
+        "memory_before": [_memory(each) for each in plan.memory_before],
+        "memory_after": [_memory(each) for each in plan.memory_after],
         "impossible": [_impossible(each) for each in plan.impossible],
         "notes": list(plan.notes),
     }
@@ -87,6 +109,7 @@ def vm_to_json(vm: VmPlan) -> dict[str, Any]:
         "qemu": list(vm.qemu),
         "devices": [{"name": each.name, "kind": each.kind, "range": format_range(each.range)} for each in vm.devices],
         "without_addr": list(vm.lost),
+        "scarce": list(vm.scarce),
         "impossible": vm.impossible,
         "nearest": list(vm.nearest),
     }

@@ -51,6 +51,22 @@ gone() {
 _CXL = '\n    cxl) cxl list -R -i -r "$2" ;;'
 _KEYS = ("mode", "size", "online_memblocks", "name", "interleave_ways", "interleave_granularity", "decode_state")
 """What is checked of a device: all that sh can compare, and that the command decides."""
+_BLOCKS = """
+# blocks FIRST LAST WHAT: each memory block is "offline", or "online in" a zone
+blocks() {
+  number=$1
+  while [ "$number" -le "$2" ]; do
+    block=/sys/devices/system/memory/memory$number
+    found=$(cat "$block/state")
+    [ "$found" = offline ] || found="$found in $(cat "$block/valid_zones")"
+    [ "$found" = "$3" ] || stop "memory$number is $found, not $3: stopped"
+    number=$((number + 1))
+  done
+}
+"""
+
+
+_ROOT = '\n[ "$(id -u)" = 0 ]'
 
 
 def _comment(text: str) -> str:
@@ -65,6 +81,10 @@ def _checks(each: Expectation) -> Iterator[str]:
     if each.shows is None:
         yield f"gone {each.tool} {each.dev}"
         return
+    if each.tool == "lsmem":
+        first, _, last = each.dev.replace("memory", "").partition("-")
+        yield f"blocks {first} {last or first} {shlex.quote(str(each.shows['memory']))}"
+        return
     for key in _KEYS:
         if key in each.shows and isinstance(each.shows[key], str | int) and not isinstance(each.shows[key], bool):
             yield f"check {each.tool} {each.dev} {key} {shlex.quote(_value(each.shows[key]))}"
@@ -74,8 +94,10 @@ def to_script(plan: Plan) -> str:
     """The script. For a plan with something impossible, one that says so and fails."""
     tool = ".".join(map(str, plan.ndctl))
     title = f"sparsemem plan for Linux {plan.kernel} with ndctl {tool}"
-    tools = sorted({command.argv[0] for command in plan.commands} & {"ndctl", "daxctl", "cxl"})
+    tools = sorted({command.argv[0] for command in plan.commands} & {"chmem", "ndctl", "daxctl", "cxl"})
     head = _HEAD.replace("{cxl}", _CXL if "cxl" in tools else "")
+    if "chmem" in tools:
+        head = head.replace(_ROOT, _BLOCKS + _ROOT)
     text = head.replace("{title}", _comment(title)).replace("{intent}", _comment(str(plan.intent)))
     lines = [text.rstrip("\n")]
     lines += [f'command -v {name} > /dev/null || stop "{name} is not installed"' for name in tools]

@@ -226,7 +226,7 @@ def _least(problem: Problem) -> int | None:
 def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
     """The best plan, or None and (where the quick search knows it) the want that finds no place."""
     if not problem.wants and not problem.spaces:
-        return Solution((), (0, 0), True, True), None
+        return Solution((), (0, 0), exact=True, optimal=True), None
     blocked: Want | None = None
     exact = True
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sparsemem.planner.intent import size_word
+from sparsemem.planner.lines import Page, sizes
 from sparsemem.planner.prove import block_words, shell_text
+from sparsemem.planner.tables import add_tables, shows_balance
 from sparsemem.ranges import format_range
 from sparsemem.spec.rules import RULES
 from sparsemem.units import format_size
@@ -16,61 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sparsemem.planner.cxl.stage import PlannedRegion
-    from sparsemem.planner.plan import Impossible, Plan, PlannedNamespace
-    from sparsemem.planner.vm import VmPlan
+    from sparsemem.planner.plan import Impossible, Plan, PlannedBlocks, PlannedNamespace
 
-__all__ = ["render_text", "render_vm"]
+__all__ = ["headline", "namespace_words", "render_text"]
 
 _MOST = 24
-_WORDS = {
-    "data": "data that users see", "rounding": "more than was asked for", "info_block": "info blocks", "memmap": "struct pages (map=dev)",
-    "btt": "sector tables", "padding": "padding", "outside_blocks": "outside memory blocks", "idle": "without a driver",
-    "unusable": "free, not usable", "free": "free",
-}  # fmt: skip
-_STRANDED = ("rounding", "padding", "outside_blocks", "unusable")
-_CXL_WORDS = {
-    "in_regions": "in CXL regions", "no_decoder": "no decoder left", "disabled": "without a driver", "unusable": "no whole 256 MiB",
-    "free": "free",
-}  # fmt: skip
-_CXL_STRANDED = ("no_decoder", "disabled", "unusable")
 
 
-class _Page:
-    def __init__(self, width: int, *, colour: bool) -> None:
-        self.width = max(width, 40)
-        self.colour = colour
-        self.lines: list[str] = []
-
-    def add(self, text: str, indent: str = "", hang: str | None = None, code: str = "") -> None:
-        """A paragraph, folded at blanks; a word that is too long is cut."""
-        hang = indent if hang is None else hang
-        folded = textwrap.wrap(
-            text, self.width, initial_indent=indent, subsequent_indent=hang, break_on_hyphens=False
-        ) or [""]
-        self.lines += [f"\x1b[{code}m{line}\x1b[0m" if code and self.colour else line for line in folded]
-
-    def command(self, text: str, indent: str) -> None:
-        """A command that can be copied: folded with backslashes."""
-        rows, row = [], indent
-        for word in text.split(" "):
-            if len(row) + len(word) + 3 > self.width and row.strip():
-                rows.append(row.rstrip() + " \\")
-                row = indent + "  "
-            row += word + " "
-        rows.append(row.rstrip())
-        self.lines += [f"\x1b[1m{line}\x1b[0m" if self.colour else line for line in rows]
-
-    def blank(self) -> None:
-        if self.lines and self.lines[-1]:
-            self.lines.append("")
-
-
-def _sizes(size: int) -> str:
-    words = format_size(size)
-    return words if words.endswith("bytes") else f"{words} ({size})"
-
-
-def _namespace(page: _Page, each: PlannedNamespace) -> None:
+def namespace_words(each: PlannedNamespace) -> str:
+    """``fsdax map=dev align=2M name=db``."""
     words = [each.mode]
     if each.map is not None:
         words.append(f"map={each.map}")
@@ -80,9 +34,13 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
         words.append(f"sector={each.sector_size}")
     if each.name is not None:
         words.append(f"name={each.name}")
+    return " ".join(words)
+
+
+def _namespace(page: Page, each: PlannedNamespace) -> None:
     device = f", /dev/{each.device}" if each.device is not None else ""
-    page.add(f"{each.dev} in {each.region}: {' '.join(words)}{device}", "  ", "    ", "36")
-    page.add(f"raw {_sizes(each.raw)}, usable {_sizes(each.usable)}", "      ")
+    page.add(f"{each.dev} in {each.region}: {namespace_words(each)}{device}", "  ", "    ", "36")
+    page.add(f"raw {sizes(each.raw)}, usable {sizes(each.usable)}", "      ")
     page.add(f"{format_range(each.range)}, {each.subsections} sub-sections mapped", "      ")
     if each.blocks is not None:
         first, last = each.blocks
@@ -90,53 +48,24 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
         page.add(f"{block_words(each.blocks)}{many}, on node {each.numa_node}", "      ")
 
 
-class _Column(NamedTuple):
-    """Of a table of bytes."""
-
-    name: str
-    size: int
-    parts: dict[str, int]
-
-
-def _table(page: _Page, columns: list[_Column], rows: dict[str, str], stranded: tuple[str, ...]) -> None:
-    """Columns side by side as long as there is room; parts that are zero everywhere are left out."""
-    label = max(map(len, _WORDS.values())) + 3
-    form = ","
-    column = max(max((len(f"{each.size:,}") for each in columns), default=0), 8) + 2
-    if label + column > page.width:
-        form, column = "", max(max(len(str(each.size)) for each in columns), 8) + 1
-    per = max((page.width - label) // column, 1)
-    for at in range(0, len(columns), per):
-        group = columns[at : at + per]
-        page.lines.append(f"  {'bytes':<{label - 2}}" + "".join(f"{each.name:>{column}}" for each in group))
-        for part, words in rows.items():
-            values = [each.parts[part] for each in group]
-            if any(values):
-                mark = "! " if part in stranded else "  "
-                page.lines.append(
-                    f"{mark}{words:<{label - 2}}" + "".join(f"{value:>{column}{form}}" for value in values)
-                )
-        page.lines.append(f"  {'together':<{label - 2}}" + "".join(f"{each.size:>{column}{form}}" for each in group))
-        page.blank()
+def _blocks(page: Page, each: PlannedBlocks) -> None:
+    first, last = each.blocks
+    many = f", {last - first} blocks" if last - first > 1 else ""
+    how = f"online in {each.zone}" if each.action == "online" else f"offline, out of {each.zone}"
+    of = f" of {', '.join(each.devices)}" if each.devices else ""
+    page.add(f"{block_words(each.blocks)}{of} on node {each.numa_node}: {how}", "  ", "    ", "36")
+    page.add(f"{format_range(each.range)}, {sizes(each.range.size)}{many}", "      ")
 
 
-def _tables(page: _Page, plan: Plan) -> None:
-    """The regions, then CXL memory devices with the window that their regions are in."""
-    if plan.balance:
-        _table(page, [_Column(each.region, each.size, each.parts) for each in plan.balance], _WORDS, _STRANDED)
-    if plan.cxl:
-        _table(page, [_Column(each.name, each.size, each.parts) for each in plan.cxl], _CXL_WORDS, _CXL_STRANDED)
-
-
-def _cxl_region(page: _Page, each: PlannedRegion) -> None:
+def _cxl_region(page: Page, each: PlannedRegion) -> None:
     many = f", {each.ways} ways of {each.granularity} bytes" if each.ways > 1 else ""
     page.add(f"{each.region} on {' '.join(each.memdevs)}, in the window of {each.decoder}{many}", "  ", "    ", "36")
-    page.add(f"{format_range(each.range)}, {_sizes(each.range.size)}", "      ")
+    page.add(f"{format_range(each.range)}, {sizes(each.range.size)}", "      ")
     if each.found:
         page.add(f"comes with {', '.join(each.found)}", "      ")
 
 
-def _impossible(page: _Page, each: Impossible) -> None:
+def _impossible(page: Page, each: Impossible) -> None:
     page.add(f"can not be had: {each.what}", "", "  ", "31")
     page.add(f"why: {each.why}", "  ", "    ")
     rule = RULES.get(each.rule or "")
@@ -163,16 +92,29 @@ def _picture(plan: Plan, width: int, *, colour: bool, unicode: bool) -> Iterator
     yield from paint_text(compare(before, after), width, color=colour, unicode=unicode, limit=_MOST).splitlines()
 
 
-def _head(plan: Plan) -> str:
+def _amounts(plan: Plan) -> str:
+    """``1 GiB of memory go online`` and the like; memory that goes and comes is counted each time."""
+    words: list[str] = []
+    for action in ("online", "offline"):
+        size = sum(each.range.size for each in plan.memory if each.action == action)
+        if size:
+            words.append(f"{format_size(size)} {action}" if words else f"{format_size(size)} of memory go {action}")
+    return " and ".join(words) or "no memory block changes"
+
+
+def headline(plan: Plan) -> str:
+    """What came of the intent, in a sentence or two."""
     tool = ".".join(map(str, plan.ndctl))
     if plan.impossible:
         return f"no plan for Linux {plan.kernel} with ndctl {tool}"
+    if not shows_balance(plan):
+        return f"Plan for Linux {plan.kernel}: {_amounts(plan)}, played on the model."
     count = len(plan.namespaces)
     made = f"{len(plan.regions)} CXL region{'' if len(plan.regions) == 1 else 's'}, " if plan.regions else ""
     how = "no arrangement strands less" if plan.optimal else "found by a quick search: another one may strand less"
     return (
         f"Plan for Linux {plan.kernel} with ndctl {tool}: {made}{count} namespace{'' if count == 1 else 's'}, played on the model. "
-        f"{format_size(plan.stranded)} are stranded; {how}."
+        f"{format_size(plan.stranded)} are stranded; {how}." + (f" {_amounts(plan)}." if plan.memory else "")
     )
 
 
@@ -180,8 +122,8 @@ def render_text(
     plan: Plan, width: int = 80, colour: bool = False, *, picture: bool = True, unicode: bool = True
 ) -> str:
     """The whole plan as text; ends in a newline."""
-    page = _Page(width, colour=colour)
-    page.add(_head(plan), "", "  ", "1")
+    page = Page(width, colour=colour)
+    page.add(headline(plan), "", "  ", "1")
     page.add(f"intent: {plan.intent}", "", "  ")
     page.blank()
     for wrong in plan.impossible:
@@ -201,7 +143,12 @@ def render_text(
     if len(plan.namespaces) > _MOST:
         page.add(f"... and {len(plan.namespaces) - _MOST} more (--json has all)", "  ")
     page.blank()
-    _tables(page, plan)
+    for blocks in plan.memory[:_MOST]:
+        _blocks(page, blocks)
+    if len(plan.memory) > _MOST:
+        page.add(f"... and {len(plan.memory) - _MOST} more (--json has all)", "  ")
+    page.blank()
+    add_tables(page, plan)
     for note in plan.notes:
         page.add(f"note: {note}", "", "  ")
     if picture and plan.commands:
@@ -209,46 +156,4 @@ def render_text(
         page.lines += _picture(plan, page.width, colour=colour, unicode=unicode)
     while page.lines and not page.lines[-1]:
         page.lines.pop()
-    return "\n".join(page.lines) + "\n"
-
-
-def render_vm(vm: VmPlan, width: int = 80, colour: bool = False) -> str:
-    """The QEMU arguments, where each device is, and what goes wrong without addresses; ends in a newline."""
-    page = _Page(width, colour=colour)
-    if vm.impossible is not None:
-        page.add(f"no such guest of Linux {vm.kernel}: {vm.impossible}", "", "  ", "31")
-        if vm.nearest:
-            page.add("nearest that can be had:", "  ")
-            for text in vm.nearest:
-                page.add(f'--vm "{text}"', "    ", "      ", "32")
-        return "\n".join(page.lines) + "\n"
-    page.add(
-        f"A guest of Linux {vm.kernel} has memory blocks of {format_size(vm.block_size)}. Booted on the model: no section and no memory "
-        "block is shared, and every device is taken in.", "", "  ", "1",
-    )  # fmt: skip
-    page.blank()
-    pairs = [
-        f"{shlex.quote(option)} {shlex.quote(value)}" for option, value in zip(vm.qemu[::2], vm.qemu[1::2], strict=True)
-    ]
-    page.lines += [
-        f"  {'    ' if number else 'qemu-system-x86_64 '}{pair}{' ' + chr(92) if number + 1 < len(pairs) else ''}"
-        for number, pair in enumerate(pairs)
-    ]
-    page.blank()
-    for device in vm.devices:
-        page.add(
-            f"{device.name}: {device.kind} {format_size(device.range.size)} at {format_range(device.range)}",
-            "  ",
-            "    ",
-        )
-    if vm.devices:
-        page.blank()
-        if vm.lost:
-            page.add("without addr=, where QEMU puts them:", "")
-            for words in vm.lost:
-                page.add(words, "! ", "    ")
-        else:
-            page.add(
-                "QEMU's own addresses would do for these sizes; addr= keeps it so when something is added in front."
-            )
     return "\n".join(page.lines) + "\n"

@@ -11,6 +11,7 @@ from sparsemem.errors import InputError, SparsememError, UnreadableError
 from sparsemem.planner.cxl.item import REGION_KEYS, region_of_table
 from sparsemem.planner.grammar import all_words, build_item, device_name, place_name
 from sparsemem.planner.intent import MODES, Amount, Intent
+from sparsemem.planner.memory.grammar import memory_table
 from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_intent", "read_intent"]
 
-_TOP = ("item", "keep", "region", "replace")
+_TOP = ("item", "keep", "memory", "region", "replace")
 _ITEM = ("align", "amount", "count", "map", "mode", "movable", "name", "on", "sector", "size", "usable")
 _AMOUNTS = ("size", "usable", "amount")
 _MAX_SIZE = 1 << 20
@@ -50,6 +51,7 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     for where, entry in _tables(table, "region", name):
         _known(entry, REGION_KEYS, where)
         regions.append(region_of_table(entry, where))
+    memory = tuple(memory_table(entry, where) for where, entry in _tables(table, "memory", name))
     replace = _words(table, "replace", name)
     keep = table.get("keep", False)
     if not isinstance(keep, bool):
@@ -57,11 +59,11 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     if keep and replace:
         raise InputError("keep and replace together", where=name, remedy="what is not replaced is kept: leave keep out")
     names = tuple(device_name(word, None, f"{name}: replace") for word in replace)
-    if not items and not names and not regions:
+    if not items and not names and not regions and not memory:
         raise InputError(
             "nothing is asked for", where=name, remedy='write [[item]] with mode = "fsdax" and size = "24G"'
         )
-    return Intent(items, all_words(names), tuple(regions))
+    return Intent(items, all_words(names), regions=tuple(regions), memory=memory)
 
 
 def _tables(table: dict[str, Any], key: str, name: str) -> list[tuple[str, dict[str, Any]]]:

@@ -50,8 +50,9 @@ class VmDevice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmPlan:
-    """``qemu``: arguments, in order. ``lost``: what goes wrong without ``addr=``, in sentences; ``impossible``: why there is no such
-    guest, with ``nearest`` specifications. ``machine``: the guest, booted on the model, with labels on every NVDIMM."""
+    """``qemu``: arguments, in order. ``lost``: what goes wrong without ``addr=``, ``scarce``: what may go wrong for want of memory, in
+    sentences; ``impossible``: why there is no such guest, with ``nearest`` specifications. ``machine``: the guest, booted on the model,
+    with labels on every NVDIMM."""
 
     spec: VmSpec
     kernel: str
@@ -59,6 +60,7 @@ class VmPlan:
     qemu: tuple[str, ...] = ()
     devices: tuple[VmDevice, ...] = ()
     lost: tuple[str, ...] = ()
+    scarce: tuple[str, ...] = ()
     impossible: str | None = None
     nearest: tuple[str, ...] = ()
     machine: Machine | None = field(default=None, repr=False, compare=False)
@@ -193,6 +195,18 @@ def _nearest(spec: VmSpec, block: int, unit: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _scarce(spec: VmSpec, kernel: Kernel) -> tuple[str, ...]:
+    """DIMMs whose page arrays take a good part of the RAM that the guest boots with: each comes out of what is free when it is plugged."""
+    g = kernel.geometry
+    arrays = [(size >> g.PAGE_SHIFT) * g.sizeof_struct_page for size in spec.dimms]
+    return tuple(
+        f"dimm{index}: its page array takes {format_size(array)} of RAM, and the guest boots with {format_size(spec.ram)}. Where so much "
+        "is not free, the kernel refuses it (-ENOMEM): give the guest more at boot, or plug smaller DIMMs and online each before the next"
+        for index, array in enumerate(arrays)
+        if 4 * array >= spec.ram
+    )
+
+
 def make_vm(spec: VmSpec, version: str) -> VmPlan:
     """Place the devices for this guest kernel and boot the guest on the model. Raises InputError where QEMU would not start, and
     NotModelledError."""
@@ -245,7 +259,7 @@ def make_vm(spec: VmSpec, version: str) -> VmPlan:
     devices = tuple(VmDevice(name, kind, place) for name, kind, place in zip(names, kinds, places, strict=True))
     return VmPlan(
         spec=spec, kernel=said, block_size=block, qemu=_arguments(spec, slots, maxmem, devices), devices=devices,
-        lost=_without(spec, maxmem, kernel, block), machine=machine,
+        lost=_without(spec, maxmem, kernel, block), scarce=_scarce(spec, kernel), machine=machine,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ __all__ = ["BootLog", "boot_lines", "looks_like_boot_log", "parse_boot_log"]
 
 _MARK = re.compile(
     r"BIOS-e820: |user: \[mem |range=\[0x|Linux version |ommand line: |SRAT: Node |\bnode +\d+: \[mem |"
-    r"Memory block size: |Hypervisor detected: |CPU: AArch64|0x[0-9a-f]+-0x[0-9a-f]+ \[[A-Z]"
+    r"Memory block size: |Hypervisor detected: |virt/tdx: module initialized|CPU: AArch64|0x[0-9a-f]+-0x[0-9a-f]+ \[[A-Z]"
 )
 _E820 = re.compile(r"(BIOS-e820|user): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]\s+(\S.*)")
 _E820_OLD = re.compile(r"(BIOS-e820|user): ([0-9a-f]{16}) - ([0-9a-f]{16}) \((.+)\)")
@@ -64,6 +64,7 @@ class BootLog:
     block_size: int | None = None
     hypervisor: bool | None = None
     notes: tuple[Note, ...] = ()
+    tdx_host: bool | None = None
 
     @property
     def empty(self) -> bool:
@@ -93,6 +94,7 @@ class _Boot:
         self.cmdline: str | None = None
         self.block_size: int | None = None
         self.hypervisor: bool | None = None
+        self.tdx_host: bool | None = None
 
 
 def parse_boot_log(text: str, source: str) -> BootLog:
@@ -127,6 +129,7 @@ def parse_boot_log(text: str, source: str) -> BootLog:
         boot.block_size,
         boot.hypervisor,
         tuple(notes),
+        boot.tdx_host,
     )
 
 
@@ -168,6 +171,8 @@ def _read_line(boot: _Boot, line: str, source: str, number: int, notes: list[Not
         boot.block_size = (int(match[1]) << 20) or None
     elif "Hypervisor detected: " in line:
         boot.hypervisor = True
+    elif "virt/tdx: module initialized" in line:
+        boot.tdx_host = True
     elif "CPU: AArch64" in line:
         boot.arch = boot.arch or "arm64"
     elif (match := _EFI_ARM.search(line)) is not None:

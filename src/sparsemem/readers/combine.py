@@ -16,6 +16,7 @@ from sparsemem.readers.dax import read_dax
 from sparsemem.readers.facts import (
     Facts,
     arch_of_iomem,
+    block_size_told,
     daxes_of,
     namespaces_of,
     page_size_of,
@@ -24,6 +25,7 @@ from sparsemem.readers.facts import (
 from sparsemem.readers.firmware import read_firmware_memmap
 from sparsemem.readers.iomem import parse_iomem
 from sparsemem.readers.jsontext import load_documents
+from sparsemem.readers.listing import place
 from sparsemem.readers.media import read_media
 from sparsemem.readers.memory_blocks import read_memory_blocks
 from sparsemem.readers.metadata import read_metadata
@@ -115,13 +117,18 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
             where=name,
             why=f"{first.source}: {first.where + ': ' if first.where else ''}{first.what}" if first else None,
             remedy="give a tree or tarball with proc/iomem or sys/devices/system/memory, an iomem text, a boot log, or "
-            "ndctl, daxctl or lsmem JSON",
+            "ndctl, daxctl or lsmem JSON, or the table of lsmem",
         )
     notes = list(facts.notes)
     arch = proc.arch or log.arch or arch_of_iomem(facts.iomem)
     page_size = proc.page_size or ONE_PAGE_SIZE.get(arch or "") or page_size_of(facts, notes, name)
     namespaces = namespaces_of(facts)
     dax = daxes_of(facts, notes, name)
+    regions = regions_of(facts, namespaces)
+    if facts.iomem is None and not boot_map and not facts.memory.blocks:
+        regions, namespaces, assumed = place(regions, namespaces, name)
+        notes += assumed
+    block_size = facts.memory.block_size or log.block_size or block_size_told(facts, dax, notes, name)
     return MachineDescription(
         source=name,
         kernel_release=proc.release or log.release,
@@ -129,15 +136,16 @@ def describe(facts: Facts, name: str, iomem_name: str = "") -> MachineDescriptio
         page_size=page_size,
         cmdline=proc.cmdline if proc.cmdline is not None else log.cmdline,
         hypervisor=proc.hypervisor if proc.hypervisor is not None else log.hypervisor,
+        tdx_host=log.tdx_host,
         levels=proc.levels,
         physical_bits=proc.physical_bits,
         iomem=facts.iomem,
         boot_map=boot_map,
-        block_size=facts.memory.block_size or log.block_size,
+        block_size=block_size,
         auto_online=facts.memory.auto_online,
         blocks=facts.memory.blocks,
         zones=facts.zones,
-        regions=regions_of(facts, namespaces),
+        regions=regions,
         namespaces=namespaces,
         dax=dax,
         label_areas=facts.label_areas,

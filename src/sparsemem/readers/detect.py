@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+from dataclasses import replace
 from typing import BinaryIO
 
 from sparsemem.errors import InputError, UnreadableError
@@ -15,6 +16,8 @@ from sparsemem.readers.combine import HIDDEN, HIDDEN_REMEDY, describe, read_sour
 from sparsemem.readers.facts import Facts
 from sparsemem.readers.iomem import looks_like_iomem, parse_iomem
 from sparsemem.readers.jsontext import load_documents
+from sparsemem.readers.pasted import Pasted, take_apart
+from sparsemem.readers.proc import arch_of_machine
 from sparsemem.readers.source import Source
 from sparsemem.readers.tarball import MAX_UNPACKED, is_tar, open_tar, unpack
 from sparsemem.readers.text import is_binary
@@ -22,7 +25,7 @@ from sparsemem.readers.trees import DirectorySource
 
 __all__ = ["open_source", "read_bytes", "read_log", "read_machine", "read_text"]
 
-WHAT = "give a directory or tarball of a machine, an iomem text, a boot log, or the JSON of ndctl, daxctl or lsmem"
+WHAT = "give a directory or tarball of a machine, an iomem text, a boot log, the JSON of ndctl, daxctl or lsmem, or the table of lsmem"
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -92,10 +95,16 @@ def read_bytes(data: bytes, name: str) -> MachineDescription:
 
 
 def read_text(text: str, name: str, notes: tuple[Note, ...] = ()) -> MachineDescription:
-    """The machine in a text: iomem, a boot log, or JSON. Raises InputError when it is none of them."""
+    """The machine in a text: iomem, a boot log, JSON, an lsmem table, or several of them. Raises InputError when it is none of them."""
     facts = Facts()
     facts.notes.extend(notes)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    parts = take_apart(text)
+    facts.proc = replace(
+        facts.proc, release=parts.release, arch=arch_of_machine(parts.machine), page_size=parts.page_size
+    )
+    if (parts.kinds > 1 or parts.lsmem is not None) and _add_parts(facts, parts, name):
+        return describe(facts, name)
     starts_json = text.lstrip(" \t\n\f\ufeff")[:1] in ("{", "[")
     json_notes: tuple[Note, ...] = ()
     if starts_json and not looks_like_iomem(text):
@@ -132,6 +141,27 @@ def read_text(text: str, name: str, notes: tuple[Note, ...] = ()) -> MachineDesc
     facts.log = parse_boot_log(text, name)
     facts.notes.extend(facts.log.notes)
     return describe(facts, name)
+
+
+def _add_parts(facts: Facts, parts: Pasted, name: str) -> bool:
+    """Take in the parts of a text that holds several things; False when none of them is of use after all."""
+    known = False
+    if parts.iomem is not None:
+        parsed = parse_iomem(parts.iomem, name)
+        facts.notes.extend(parsed.notes)
+        facts.iomem, facts.hidden = parsed.root, parsed.hidden
+        known = parsed.root is not None or parsed.hidden
+    if parts.lsmem is not None:
+        known = facts.add_lsmem_table(parts.lsmem, name) or known
+    if parts.documents:
+        known = facts.add_listing(list(parts.documents), name) or known
+    if parts.log is not None:
+        facts.log = parse_boot_log(parts.log, name)
+        facts.notes.extend(facts.log.notes)
+        known = known or not facts.log.empty
+    if facts.hidden:
+        facts.notes.append(Note(name, "", f"{HIDDEN}; {HIDDEN_REMEDY}"))
+    return known
 
 
 def _open(path: str) -> Source | bytes:

@@ -23,7 +23,9 @@ from sparsemem.machine.description import (
 )
 from sparsemem.ranges import Range
 from sparsemem.readers.bootlog import BootLog
+from sparsemem.readers.kmem_extents import block_size_of, kmem_entries, sizes_by_count
 from sparsemem.readers.lsmem import looks_like_lsmem, parse_lsmem
+from sparsemem.readers.lsmem_text import lsmem_table
 from sparsemem.readers.memory_blocks import MemoryBlocks
 from sparsemem.readers.ndctl import looks_like_ndctl, parse_ndctl
 from sparsemem.readers.proc import ProcFacts
@@ -31,7 +33,7 @@ from sparsemem.readers.proc import ProcFacts
 if TYPE_CHECKING:
     from sparsemem.kernel.ioport import Resource
 
-__all__ = ["Facts", "arch_of_iomem", "daxes_of", "namespaces_of", "page_size_of", "regions_of"]
+__all__ = ["Facts", "arch_of_iomem", "block_size_told", "daxes_of", "namespaces_of", "page_size_of", "regions_of"]
 
 _NAMESPACE = re.compile(r"namespace(\d{1,9})\.\d{1,9}")
 _DAX = re.compile(r"dax\d{1,9}\.\d{1,9}")
@@ -56,17 +58,26 @@ class Facts:
     log: BootLog = field(default_factory=BootLog)
     notes: list[Note] = field(default_factory=list)
 
+    def _add_blocks(self, documents: list[Any], source: str, block_size: int | None) -> None:
+        memory, notes = parse_lsmem(documents, source)
+        self.notes.extend(notes)
+        if not self.memory.blocks:
+            size = self.memory.block_size or memory.block_size or block_size
+            self.memory = replace(memory, block_size=size, auto_online=self.memory.auto_online)
+
+    def add_lsmem_table(self, text: str, source: str) -> bool:
+        """Take in the table of ``lsmem``; False when the text holds none."""
+        table = lsmem_table(text)
+        if table is not None:
+            self._add_blocks([{"memory": table[0]}], source, table[1])
+        return table is not None
+
     def add_listing(self, documents: list[Any], source: str) -> bool:
         """Take in ndctl, daxctl or lsmem output where sysfs said nothing; False when it is none of these."""
         known = False
         if looks_like_lsmem(documents):
             known = True
-            memory, notes = parse_lsmem(documents, source)
-            self.notes.extend(notes)
-            if not self.memory.blocks:
-                self.memory = replace(
-                    memory, block_size=self.memory.block_size or memory.block_size, auto_online=self.memory.auto_online
-                )
+            self._add_blocks(documents, source, None)
         if looks_like_ndctl(documents):
             known = True
             regions, namespaces, dax, notes = parse_ndctl(documents, source)
@@ -184,21 +195,33 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
     """
     lines = _named(facts.iomem, _DAX)
     result = []
+    entries = {entry.dev: entry for entry in kmem_entries(facts.iomem)}
     for fact in facts.dax:
         places = lines.pop(fact.dev, [])
         if places and not fact.ranges:
             ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
+            entry = entries.get(fact.dev) if len(places) == 1 else None
+            whole = entry.device(fact.size) if entry is not None else None
             if sum(extent.size for extent in ranges) == fact.size:
                 fact = replace(fact, ranges=ranges)
+            elif whole is not None:
+                fact = replace(fact, ranges=(whole,))
             else:
                 notes.append(
                     Note(name, fact.dev, "its range is hidden, and iomem shows only the part that its driver uses")
                 )
+        if not fact.ranges and fact.mode == "system-ram":
+            fact = _by_blocks(facts, fact)
         result.append(fact)
     for dev, places in lines.items():
         ranges = tuple(Range(node.start, node.end + 1) for node, _ in places)
         ram = any((child.name or "").startswith("System RAM") for node, _ in places for child in node.children)
-        if ram:
+        entry = entries.get(dev) if len(places) == 1 else None
+        whole = entry.device(None) if entry is not None else None
+        if whole is not None:
+            ranges = (whole,)
+            notes.append(Note(name, dev, "known from iomem only: it is taken to fill the entry around it"))
+        elif ram:
             notes.append(
                 Note(
                     name, dev, "known from iomem only: the range is what the kmem driver uses, the device may be larger"
@@ -216,3 +239,31 @@ def daxes_of(facts: Facts, notes: list[Note], name: str) -> tuple[DaxFact, ...]:
             )
         )
     return tuple(result)
+
+
+def _by_blocks(facts: Facts, fact: DaxFact) -> DaxFact:
+    """What the memory blocks of its node tell of a device that is RAM, where it is the only one on that node and they fit its size."""
+    size, node = facts.memory.block_size, fact.target_node
+    alike = [other for other in facts.dax if other.mode == "system-ram" and other.target_node == node]
+    blocks = [block for block in facts.memory.blocks if block.nid == node]
+    if not size or not node or len(alike) != 1 or size not in sizes_by_count(fact.size, len(blocks)):
+        return fact
+    online = [block for block in blocks if block.state == "online"]
+    movable = {block.valid_zones[:1] == ("Movable",) for block in online if block.valid_zones}
+    fact = replace(
+        fact, blocks=len(blocks), online=len(online), movable=movable.pop() if len(movable) == 1 else fact.movable
+    )
+    first, last = min(block.nr for block in blocks), max(block.nr for block in blocks)
+    if len(blocks) * size == fact.size and last - first + 1 == len(blocks):
+        fact = replace(fact, ranges=(Range(first * size, (last + 1) * size),))
+    return fact
+
+
+def block_size_told(facts: Facts, dax: tuple[DaxFact, ...], notes: list[Note], name: str) -> int | None:
+    """The memory block size that follows from what kmem took of the dax devices."""
+    entries = kmem_entries(facts.iomem)
+    counts = [(fact.size, fact.blocks) for fact in dax if fact.mode == "system-ram" and fact.blocks]
+    size = block_size_of(entries, {fact.dev: fact.ranges[0] for fact in dax if len(fact.ranges) == 1}, counts)
+    if size is not None:
+        notes.append(Note(name, "", f"memory blocks of {size >> 20} MiB follow from what kmem took of its devices"))
+    return size

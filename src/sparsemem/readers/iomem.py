@@ -22,7 +22,7 @@ from sparsemem.machine.description import Note
 if TYPE_CHECKING:
     from sparsemem.kernel.ioport import Resource
 
-__all__ = ["IomemText", "looks_like_iomem", "parse_iomem"]
+__all__ = ["IomemText", "is_iomem_line", "looks_like_iomem", "parse_iomem"]
 
 _LINE = re.compile(r"([ \t]*)(?:0[xX])?([0-9a-fA-F]{1,16})-(?:0[xX])?([0-9a-fA-F]{1,16})(?: : ?|\s+:\s+|\s*:\s+)(.*)")
 _QUOTED = re.compile(r"(?:[>|] ?)+")
@@ -79,6 +79,11 @@ def looks_like_iomem(text: str) -> bool:
     """True when one of the first lines with anything on them is a resource line."""
     lines = [line for line in text[:8192].splitlines() if line.strip()][:20]
     return any(_match(line) for line in lines)
+
+
+def is_iomem_line(line: str) -> bool:
+    """True for a resource line."""
+    return _match(line) is not None
 
 
 def _match(line: str) -> re.Match[str] | None:

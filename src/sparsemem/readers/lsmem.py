@@ -93,7 +93,7 @@ def _line(
         blocks[nr] = BlockFact(
             nr=nr,
             state=state,
-            valid_zones=tuple(zone for zone in (zones or "").replace("/", " ").split()),
+            valid_zones=tuple("none" if zone == "None" else zone for zone in (zones or "").replace("/", " ").split()),
             nid=nid,
             removable={True: True, False: False, "yes": True, "no": False}.get(removable)
             if isinstance(removable, (bool, str))

@@ -141,6 +141,7 @@ def _dax(
             region = "region" + match[1]
             break
     mode = reader.text(item, "mode", place)
+    movable = item.get("movable")
     return DaxFact(
         dev=dev,
         size=size,
@@ -149,7 +150,15 @@ def _dax(
         mode=None if item.get("state") == "disabled" else mode,
         target_node=_node(reader, item, "target_node", place),
         region=region,
+        blocks=_count(item, "total_memblocks"),
+        online=_count(item, "online_memblocks"),
+        movable=movable if isinstance(movable, bool) else None,
     )
+
+
+def _count(item: dict[str, Any], key: str) -> int | None:
+    value = item.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else None
 
 
 def _is_namespace(item: dict[str, Any]) -> bool:

@@ -271,6 +271,12 @@ class HotplugFeatures(SparseFeatures):
         note="The memmap of pages that leave their zone is poisoned again.",
     )  # fmt: skip
 
+    # -- arch/x86/virt/vmx/tdx/tdx.c
+    tdx_memory_is_static: bool = since(
+        "6.8", "abe8dbab8f9f", "x86/virt/tdx: Use all system memory when initializing TDX module as TDX memory",
+        note="On a host whose TDX module is initialized, memory that was not there then is added, and can not go online (-EPERM).",
+    )  # fmt: skip
+
     # -- kernel/resource.c
     region_intersects_descends: bool = since(
         "6.12", "b4afe4183ec7", "resource: fix region_intersects() vs add_memory_driver_managed()",

@@ -186,6 +186,10 @@ class SparseFeatures:
         note="Which memmap is taken from the altmap: on x86 that of whole sections; where nothing is, the altmap is "
         "left alone and the memmap is in RAM.",
     )  # fmt: skip
+    altmap_falls_back_to_ram: bool = since(
+        "4.20", "9ef34630a461", "powerpc/mm: Fallback to RAM if the altmap is unusable", arches=("ppc64",),
+        note="Where the altmap has no aligned block left for a page of the vmemmap, RAM holds that part of the memmap.",
+    )  # fmt: skip
     vmemmap_never_freed: bool = choice(
         Era(False),
         Era(True, "4.0", arches=("arm64", "loongarch64")),

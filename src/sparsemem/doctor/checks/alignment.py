@@ -12,7 +12,8 @@ from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.namespace_balance import NamespaceView, namespace_shares
 from sparsemem.doctor.needs import ADDRESSES, NAMESPACES, REGIONS
 from sparsemem.doctor.regions import ndctl_unit
-from sparsemem.doctor.rules import BACK_UP, cure, finding, remake
+from sparsemem.doctor.rules import BACK_UP, cure, finding, remake, replace
+from sparsemem.kernel.memremap import memremap_compat_align
 from sparsemem.ranges import Range
 from sparsemem.units import MIB, format_size
 
@@ -144,7 +145,7 @@ class NewerKernels(Check):
     question = "Which namespaces that work here will a newer kernel refuse?"
     about = "namespaces that a newer kernel refuses"
     needs = (NAMESPACES,)
-    finds = (Kind("refused-by-newer-kernels", ("notice",), "info-block-alignment", "5.7 and later"),)
+    finds = (Kind("refused-by-newer-kernels", ("warning", "notice"), "info-block-alignment", "5.7 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
         return no_namespaces(ctx)
@@ -152,7 +153,9 @@ class NewerKernels(Check):
     def run(self, ctx: Context) -> Iterator[Finding]:
         if ctx.kernel.features.memremap_compat_align:
             return
-        unit = ctx.kernel.geometry.SUBSECTION_SIZE
+        unit = memremap_compat_align(ctx.state)
+        crashes = unit > ctx.kernel.geometry.SUBSECTION_SIZE and ctx.kernel.features.namespace_below_compat_align
+        here = "crashes in arch_add_memory() when it maps that, and" if crashes else "does not ask, but"
         for device in ctx.devices:
             fact = device.namespace
             if fact is None or not device.maps or fact.mode not in ("fsdax", "devdax"):
@@ -164,9 +167,9 @@ class NewerKernels(Check):
             edge = "start" if r.start % unit else "end"
             yield finding(
                 "refused-by-newer-kernels",
-                "notice",
-                f"{device.name} does not {edge} on a multiple of {format_size(unit)}: this kernel does not ask, but 5.7 and later "
-                "refuse it (-EOPNOTSUPP), and its data can not be reached there.",
+                "warning" if crashes else "notice",
+                f"{device.name} does not {edge} on a multiple of {format_size(unit)}: this kernel {here} "
+                "5.7 and later refuse it (-EOPNOTSUPP), and its data can not be reached there.",
                 "info-block-alignment",
                 kernels="5.7 and later",
                 ranges=(r,),
@@ -187,8 +190,14 @@ def _before_the_upgrade(device: Device, fact: NamespaceFact) -> tuple[Remedy, ..
     region = device.region
     if region is None or region.labels is not True or not region.mappings or fact.range is None:
         return (Remedy(why),)
-    size = align_down(fact.range.size, 16 * MIB * region.mappings)
-    return (remake(why, fact.dev, fact.mode, size) if size else Remedy(why),)
+    unit = 16 * MIB * region.mappings
+    size = align_down(fact.range.size, unit)
+    if not size:
+        return (Remedy(why),)
+    if region.range is not None and (fact.range.start - region.range.start) % unit:
+        why += " What lies in front of it comes first: it begins where that ends."
+        return (replace(why, fact.dev, region.dev, fact.mode, size),)
+    return (remake(why, fact.dev, fact.mode, size),)
 
 
 class InterleaveUnit(Check):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
-from sparsemem.doctor.checks.nothing import no_namespaces
+from sparsemem.doctor.checks.nothing import no_namespaces, no_regions
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
 from sparsemem.doctor.needs import NAMESPACES
@@ -31,10 +31,10 @@ class FreeSpace(Check):
     question = "Which free space of a region can not be given out?"
     about = "free space that can not be given out"
     needs = (NAMESPACES,)
-    finds = (Kind("region-align-finding", ("notice",), "region-align"),)
+    finds = (Kind("region-align-finding", ("warning", "notice"), "region-align"),)
 
     def nothing(self, ctx: Context) -> str | None:
-        return no_namespaces(ctx)
+        return no_regions(ctx)
 
     def run(self, ctx: Context) -> Iterator[Finding]:
         assert ctx.description is not None
@@ -44,6 +44,9 @@ class FreeSpace(Check):
         for region in ctx.description.regions:
             own = by_region.get(region.dev, [])
             align = region_align(ctx, region)
+            if align is not None and region.size < align and region.labels is True and not own:
+                yield _too_small(region, align)
+                continue
             if (
                 region.range is None
                 or region.labels is not True
@@ -53,6 +56,21 @@ class FreeSpace(Check):
             ):
                 continue
             yield from _region(ctx, region, region.range, own, align)
+
+
+def _too_small(region: RegionFact, align: int) -> Finding:
+    """A region below its own align, as 5.7 to 5.17 made it: there is no size that could be asked for."""
+    return finding(
+        "region-align-finding", "warning",
+        f"No namespace can be made in {region.dev}: it has {format_size(region.size)}, and namespaces are multiples of its align of "
+        f"{format_size(align)}.",
+        "region-align", ranges=(region.range,) if region.range is not None else (), devices=(region.dev,), errno="ENOSPC",
+        capacity=region.size, lost=True,
+        remedies=(
+            cure("Lower the align of the region to a page.", "sh", "-c", f"echo 4096 > /sys/bus/nd/devices/{region.dev}/align"),
+            Remedy("Or boot kernel 5.18 or later (5.10.110, 5.15.33): there a region that small has an align of a page."),
+        ),
+    )  # fmt: skip
 
 
 def _region(ctx: Context, region: RegionFact, whole: Range, own: list[NamespaceFact], align: int) -> Iterator[Finding]:

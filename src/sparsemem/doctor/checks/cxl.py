@@ -9,7 +9,8 @@ from sparsemem.doctor.checks.nothing import no_windows
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import Intervals, outside
 from sparsemem.doctor.needs import BLOCK_SIZE, DESCRIBED, IOMEM
-from sparsemem.doctor.rules import finding
+from sparsemem.doctor.rules import SMALLER_BLOCKS, finding
+from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
 from sparsemem.units import GIB, MIB, format_size
 
@@ -26,12 +27,10 @@ _GRANULE = 256 * MIB
 _WAYS = (2, 3, 4, 6, 8, 12, 16)
 
 
-def _windows(ctx: Context) -> list[tuple[str, Range]]:
-    return [
-        (str(res.name), Range(res.start, res.end + 1))
-        for res in ctx.state.iomem.children
-        if (res.name or "").startswith("CXL Window")
-    ]
+def _less(r: Range, held: Intervals) -> list[Range]:
+    """What of ``r`` no device has as RAM: what those lose is told of them."""
+    edges = [r.start, *(edge for part in held.within(r) for edge in part), r.end]
+    return [Range(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
 
 
 class CxlWindows(Check):
@@ -51,7 +50,9 @@ class CxlWindows(Check):
 
     def run(self, ctx: Context) -> Iterator[Finding]:
         block, advised = ctx.block_size, ctx.kernel.features.block_size_rule == "advised"
-        for name, r in _windows(ctx):
+        facts = ctx.description.dax if ctx.description is not None else ()
+        held = Intervals(each for dax in facts if dax.mode == "system-ram" for each in dax.ranges)
+        for name, r in cxl_windows(ctx.state.iomem):
             if r.start % _GRANULE or r.end % _GRANULE:
                 yield finding(
                     "cxl-window-alignment",
@@ -68,16 +69,10 @@ class CxlWindows(Check):
                         ),
                     ),
                 )
-            lost = outside((r,), block)
+            lost = tuple(part for rim in outside((r,), block) for part in _less(rim, held))
             if not lost:
                 continue
             size = sum(part.size for part in lost)
-            newer = (
-                Remedy(
-                    "Or boot kernel 6.16 or later, which makes memory blocks small enough for the windows.",
-                    ("sparsemem", "doctor", "--kernel", "6.18"),
-                ),
-            )
             yield finding(
                 "kmem-stranded",
                 "warning",
@@ -89,7 +84,7 @@ class CxlWindows(Check):
                 lost=True,
                 remedies=(
                     Remedy("Let firmware place the window on multiples of the memory block size, and size it so."),
-                    *(() if advised else newer),
+                    *(() if advised else (SMALLER_BLOCKS,)),
                 ),
             )
 
@@ -107,7 +102,7 @@ class LowMemoryHole(Check):
         return no_windows(ctx)
 
     def run(self, ctx: Context) -> Iterator[Finding]:
-        windows = _windows(ctx)
+        windows = cxl_windows(ctx.state.iomem)
         above = any(r.start >= 4 * GIB for _, r in windows)
         for name, r in windows:
             if r.start != 0 or r.end > 4 * GIB or not above:
@@ -139,7 +134,7 @@ class SoftReserved(Check):
         return no_windows(ctx)
 
     def run(self, ctx: Context) -> Iterator[Finding]:
-        windows = _windows(ctx)
+        windows = cxl_windows(ctx.state.iomem)
         soft = Intervals(
             Range(res.start, res.end + 1) for _, res in ctx.state.iomem.walk() if res.name == "Soft Reserved"
         )

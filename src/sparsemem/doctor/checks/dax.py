@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_dax
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import inward, merge
-from sparsemem.doctor.needs import AUTO_ONLINE, BLOCKS, DAX, DESCRIBED, OWN_KERNEL
+from sparsemem.doctor.needs import AUTO_ONLINE, DAX, DESCRIBED, OWN_KERNEL, STATES
 from sparsemem.doctor.rules import cure, finding
 from sparsemem.ranges import Range, format_range
 from sparsemem.units import format_size
@@ -28,8 +29,9 @@ POLICY = "/sys/devices/system/memory/auto_online_blocks"
 def _blocks_of(ctx: Context, dax: DaxFact, by_number: dict[int, BlockFact]) -> list[BlockFact]:
     """The memory blocks that the device brought."""
     assert ctx.description is not None
-    assert ctx.description.block_size
     size = ctx.description.block_size
+    if not size:
+        return []
     kept = [inward(r, size) for r in dax.ranges]
     numbers = (nr for r in kept for nr in range(r.start // size, r.end // size))
     return [by_number[nr] for nr in numbers if nr in by_number]
@@ -136,13 +138,26 @@ class AutoOnline(Check):
         )
 
 
+def _online_rest(dax: DaxFact, blocks: list[BlockFact]) -> Iterator[Remedy]:
+    """daxctl; where some are online already, it warns of a race, and chmem does the same without."""
+    yield cure("Online the rest, as movable.", "daxctl", "online-memory", dax.dev)
+    if all(block.state == "offline" for block in blocks):
+        return
+    off = merge(Range(block.nr, block.nr + 1) for block in blocks if block.state == "offline")
+    steps = tuple(
+        ("chmem", "-e", "-z", "Movable", "-b", f"{r.start}-{r.end - 1}" if r.size > 1 else str(r.start)) for r in off
+    )
+    argv = steps[0] if len(steps) == 1 else ("sh", "-c", " && ".join(map(shlex.join, steps)))
+    yield Remedy("Or these blocks by number: daxctl warns of a race where others are online already.", argv, steps)
+
+
 class PartlyOnline(Check):
     """kmem devices of which some blocks are online and others not."""
 
     id = "partly-online"
     question = "Is every memory block of a system-ram device online?"
     about = "blocks of dax devices that are offline"
-    needs = (DESCRIBED, BLOCKS, OWN_KERNEL)
+    needs = (DESCRIBED, STATES, OWN_KERNEL)
     finds = (Kind("kmem-partly-online", ("warning", "notice"), None, "5.1 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -153,24 +168,28 @@ class PartlyOnline(Check):
         size = ctx.description.block_size or 0
         for dax, blocks in _of_driver(ctx):
             off = [block for block in blocks if block.state == "offline"]
-            if not off:
+            total, number = len(blocks), len(off)
+            if not blocks and dax.blocks is not None and dax.online is not None:
+                total, number = dax.blocks, dax.blocks - dax.online
+            if number <= 0:
                 continue
-            part = len(off) < len(blocks)
-            some = f"{len(blocks) - len(off)} of its {len(blocks)}" if part else f"none of its {len(blocks)}"
+            part = number < total
+            some = f"{total - number} of its {total}" if part else f"none of its {total}"
+            much = f"{format_size(number * size)} of {dax.dev} are" if size else f"{dax.dev} is"
             yield finding(
                 "kmem-partly-online",
                 "warning" if part else "notice",
-                f"{format_size(len(off) * size)} of {dax.dev} are added as RAM and offline: {some} memory blocks are online.",
+                f"{much} added as RAM and offline{'' if size or not part else ' in part'}: {some} memory blocks are online.",
                 None,
                 why="Memory that a driver adds is offline until somebody onlines it, block by block; its page array takes room all the "
                 "same.",
                 kernels="5.1 and later",
                 ranges=merge(Range(block.nr * size, (block.nr + 1) * size) for block in off),
                 devices=(dax.dev,),
-                capacity=len(off) * size,
+                capacity=number * size or None,
                 lost=part,
                 source="drivers/base/memory.c state_store()",
-                remedies=(cure("Online the rest, as movable.", "daxctl", "online-memory", dax.dev),),
+                remedies=tuple(_online_rest(dax, blocks)),
             )
 
 
@@ -180,7 +199,7 @@ class Movable(Check):
     id = "movable"
     question = "Which RAM from devices is online in a kernel zone, so that it will not come back?"
     about = "RAM from devices in kernel zones"
-    needs = (DESCRIBED, BLOCKS, OWN_KERNEL)
+    needs = (DESCRIBED, STATES, OWN_KERNEL)
     finds = (
         Kind("unmovable-block", ("notice",), "unmovable-page"),
         Kind("kmem-stays", ("notice",), "kmem-removal", "5.1 to 5.2"),
@@ -199,8 +218,10 @@ class Movable(Check):
                 for b in blocks
                 if b.state == "online" and b.valid_zones and b.valid_zones[0] not in ("Movable", "none")
             ]
-            if stuck:
-                total = len(stuck) * size
+            total = len(stuck) * size
+            if not blocks and dax.movable is False and dax.online:
+                total = dax.online * size or dax.size
+            if total:
                 yield finding(
                     "unmovable-block",
                     "notice",
@@ -217,12 +238,13 @@ class Movable(Check):
                             steps=(("daxctl", "offline-memory", dax.dev), ("daxctl", "online-memory", dax.dev)),
                         ),
                         Remedy(
-                            "For the next time: keep the policy from onlining it first.",
+                            "For the next time: keep the policy from onlining it first. From 6.3 on the kernel makes RAM of CXL and "
+                            "Soft Reserved memory while it boots: memhp_default_state=offline on its command line leaves that offline.",
                             ("sh", "-c", f"echo offline > {POLICY}"),
                         ),
                     ),
                 )
-            if blocks and not removes:
+            if (blocks or dax.blocks) and not removes:
                 yield finding(
                     "kmem-stays",
                     "notice",

@@ -11,6 +11,7 @@ from sparsemem.doctor.intervals import align_down, align_up, merge
 from sparsemem.doctor.needs import ADDRESSES, BLOCK_SIZE
 from sparsemem.doctor.rules import finding
 from sparsemem.doctor.verdict import answer_verdict
+from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.machine.operations import Operation
 from sparsemem.ranges import Range
 from sparsemem.units import MIB, format_size
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EarlyEdges", "HotplugRoom"]
 
 _SMALLEST_DIMM = 128 * MIB
+_FIRMWARE, _QEMU_ALIGN = 64 * MIB, 2 * MIB
 
 
 def _bare_metal(ctx: Context) -> bool:
@@ -34,10 +36,27 @@ def _bare_metal(ctx: Context) -> bool:
     return bool(ctx.ram.ranges) and ctx.ram.ranges[-1].end % ctx.block_size != 0
 
 
+def _next_dimm(ctx: Context, sure: bool) -> int | None:
+    """Where the next DIMM would go: behind the last memory. RAM of guests ends on multiples of 128 MiB; an NVDIMM's image has any size, and
+    QEMU takes the next multiple of 2 MiB behind it. Memory that firmware placed on metal is interleaved, or ends on multiples of 64 MiB.
+    """
+    top, any_size = ctx.ram.ranges[-1].end, False
+    for device in ctx.devices:
+        if device.kind in ("soft", "legacy"):
+            continue
+        whole = device.region.range if device.region is not None and device.region.range is not None else device.range
+        interleaved = device.region is not None and (device.region.mappings or 0) > 1
+        if whole.end > top:
+            top, any_size = whole.end, not interleaved and device.kind != "mapping"
+    if top % _SMALLEST_DIMM and (not any_size or (not sure and top % _FIRMWARE == 0)):
+        return None
+    return align_up(top, _QEMU_ALIGN)
+
+
 class HotplugRoom(Check):
     """Where a hypervisor would put the next DIMM: right behind the last memory. Is that a whole memory block?
 
-    Tried on the model with one block. Only where memory comes in multiples of 128 MiB, as that of virtual machines does.
+    Tried on the model with one block.
     """
 
     id = "hotplug-room"
@@ -59,18 +78,15 @@ class HotplugRoom(Check):
         return no_ram(ctx)
 
     def run(self, ctx: Context) -> Iterator[Finding]:
-        ends = [r.end for r in ctx.ram.ranges[-1:]] + [
-            device.range.end for device in ctx.devices if device.kind != "soft"
-        ]
-        top, block = max(ends), ctx.block_size
-        if top % _SMALLEST_DIMM or top % block == 0 or _bare_metal(ctx):
+        sure = ctx.description is None or ctx.description.hypervisor is True
+        top, block = _next_dimm(ctx, sure), ctx.block_size
+        if top is None or top % block == 0 or _bare_metal(ctx):
             return
         answer = ctx.machine.apply(Operation("add_memory", (Range(top, top + block),)))
         ctx.machine.undo()
         verdict = answer_verdict(answer)
         if verdict.rule != "block-alignment":
             return
-        sure = ctx.description is None or ctx.description.hypervisor is True
         guest = "" if sure else "If this is a virtual machine: "
         free = Range(top, align_up(top, block))
         yield finding(
@@ -97,7 +113,7 @@ class EarlyEdges(Check):
     finds = (Kind("early-section-edge", ("notice",), "block-alignment"),)
 
     def nothing(self, ctx: Context) -> str | None:
-        windows = any((res.name or "").startswith("CXL Window") for res in ctx.state.iomem.children)
+        windows = cxl_windows(ctx.state.iomem)
         soft = any(device.kind == "soft" for device in ctx.devices)
         return None if windows or soft else no_dax(ctx)
 
@@ -106,11 +122,7 @@ class EarlyEdges(Check):
         candidates = [
             (d.name, d.range) for d in ctx.devices if d.kind in ("soft", "dax") or d.mode in ("devdax", "system-ram")
         ]
-        candidates += [
-            (str(res.name), Range(res.start, res.end + 1))
-            for res in ctx.state.iomem.children
-            if (res.name or "").startswith("CXL Window")
-        ]
+        candidates += cxl_windows(ctx.state.iomem)
         parts: list[Range] = []
         names: list[str] = []
         for name, r in candidates:
@@ -135,10 +147,11 @@ class EarlyEdges(Check):
         ctx.machine.undo()
         verdict = answer_verdict(answer)
         size = sum(r.size for r in ranges)
+        where = "" if block == ctx.section else " with blocks of that size"
         yield finding(
             "early-section-edge", "notice",
             f"{format_size(size)} of device memory lie in a memory block of {format_size(block)} that held RAM at boot: they can never "
-            f"become RAM, on any kernel (the block exists: -{verdict.errno or 'EEXIST'}).",
+            f"become RAM, on any kernel{where} (the block exists: -{verdict.errno or 'EEXIST'}).",
             "block-alignment", ranges=ranges, devices=tuple(dict.fromkeys(names)), errno=verdict.errno, kernel_says=verdict.log,
             capacity=size,
             remedies=(Remedy(f"Firmware or the hypervisor would have to start the device on a multiple of {format_size(block)}."),),

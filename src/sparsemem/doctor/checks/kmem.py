@@ -8,11 +8,12 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_dax
 from sparsemem.doctor.devices import dax_ranges
 from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_down, align_up, inward, outside
+from sparsemem.doctor.intervals import Intervals, align_down, align_up, inward, outside
 from sparsemem.doctor.needs import BLOCK_SIZE, DAX
 from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
-from sparsemem.doctor.rules import BACK_UP, finding, remake
+from sparsemem.doctor.rules import BACK_UP, SMALLER_BLOCKS, finding, remake
 from sparsemem.kernel.dax.kmem import string_get_size
+from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
 from sparsemem.units import format_size
 
@@ -35,6 +36,12 @@ def _advice(ctx: Context, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -
     """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
     block = format_size(ctx.block_size)
     found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
+    windows = Intervals(window for _, window in cxl_windows(ctx.state.iomem))
+    if all(windows.within(r) == (r,) for r in ranges):
+        found.append(Remedy(f"Let firmware place the CXL window on multiples of {block}, and size it so."))
+        if ctx.kernel.features.block_size_rule != "advised":
+            found.append(SMALLER_BLOCKS)
+        return tuple(found)
     if any(part.start == r.start for part in parts for r in ranges):
         found.append(
             Remedy(
@@ -113,6 +120,7 @@ def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool
         return
     block = ctx.block_size
     if not ranges:
+        yield from _counted(ctx, dax)
         return
     parts = outside(ranges, block)
     total, lost = sum(r.size for r in ranges), sum(r.size for r in parts)
@@ -137,6 +145,28 @@ def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool
     )  # fmt: skip
 
 
+def _counted(ctx: Context, dax: DaxFact) -> Iterator[Finding]:
+    """A device of which only the size and the number of its memory blocks are known."""
+    block = ctx.block_size
+    lost = dax.size - (dax.blocks or 0) * block
+    if not dax.blocks or not 0 < lost < 2 * block:
+        return
+    silent = "" if ctx.kernel.features.kmem_truncation_logged else " The kernel says nothing about it."
+    yield finding(
+        "kmem-stranded", "warning",
+        f"{format_size(lost)} of {dax.dev} are lost as RAM: it has {dax.size} bytes, of which {dax.blocks} whole memory blocks of "
+        f"{format_size(block)} became RAM.{silent}",
+        "kmem-alignment", devices=(dax.dev,), capacity=lost, lost=True, kernel_says=_said(ctx, dax, lost, dax.size - lost),
+        remedies=(
+            Remedy("See where it begins and ends, as root.", ("sudo", "cat", "/proc/iomem")),
+            Remedy(
+                "What lies in front of the first whole block and behind the last is lost, at most one block at each end: one large device "
+                "loses less than several small ones."
+            ),
+        ),
+    )  # fmt: skip
+
+
 def _would(ctx: Context, dax: DaxFact, *, look: bool) -> Iterator[Finding]:
     """A device that is no RAM: told only where it could not become any. ``look``: for room to make it larger."""
     block = ctx.block_size
@@ -156,7 +186,7 @@ def _would(ctx: Context, dax: DaxFact, *, look: bool) -> Iterator[Finding]:
 
 
 def _same_ram(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
-    """The largest namespace whose data begins and ends on memory blocks and gives no less RAM: what it leaves stays free in the region.
+    """The largest namespace that gives no less RAM and loses least: what it leaves stays free in the region.
 
     A smaller one has a smaller page array in front, so its data begins earlier. Only where the arithmetic of v5.3 and later (info block,
     64 bytes a page, rounded up to the align) gives the start that the device has.
@@ -178,13 +208,16 @@ def _same_ram(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> tuple[Re
 
     if data(whole.size).start != ranges[0].start or not kept:
         return ()
-    size = align_down(whole.size - 1, unit)
-    while (r := data(size)).size >= kept and (r.start % block or r.end % block):
-        size -= unit
-    if r.size < kept:
+    least, size, at = ranges[0].size - kept, 0, align_down(whole.size - 1, unit)
+    while least and inward(r := data(at), block).size >= kept:
+        if r.size - kept < least:
+            least, size = r.size - kept, at
+        at -= unit
+    if not size:
         return ()
+    still = f"; {format_size(least)} are still lost" if least else ""
     why = (
-        f"Make it anew, of {format_size(size)}: as much becomes RAM, and {format_size(whole.size - size)} stay free in the region. "
+        f"Make it anew, of {format_size(size)}: as much becomes RAM, and {format_size(whole.size - size)} stay free in the region{still}. "
         "Nothing must need its RAM meanwhile."
     )
     anew = remake(why, fact.dev, "devdax", size)

@@ -6,15 +6,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
-from sparsemem.doctor.checks.nothing import no_devices, no_steps
-from sparsemem.doctor.finding import Remedy
-from sparsemem.doctor.intervals import align_down, align_up
+from sparsemem.doctor.checks.nothing import no_devices
+from sparsemem.doctor.intervals import align_down
 from sparsemem.doctor.needs import ADDRESSES
-from sparsemem.doctor.regions import ndctl_unit
-from sparsemem.doctor.rules import BACK_UP, cure, finding, finding_id, remake, remedies_for, replace
-from sparsemem.doctor.verdict import answer_verdict, judge, try_mapping
+from sparsemem.doctor.regions import all_there_is, is_legacy, ndctl_unit
+from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, cure, finding, finding_id, remake, remedies_for, replace
+from sparsemem.doctor.verdict import judge, try_mapping
 from sparsemem.ranges import Range
-from sparsemem.spec.rules import RULES
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
@@ -22,11 +20,10 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.devices import Device
-    from sparsemem.doctor.finding import Finding
+    from sparsemem.doctor.finding import Finding, Remedy
     from sparsemem.doctor.verdict import Verdict
-    from sparsemem.machine.operations import Operation
 
-__all__ = ["Mappings", "Neighbours", "Steps"]
+__all__ = ["Mappings", "Neighbours"]
 
 _MAPPING_RULES = (
     "mixed-region", "ram-region", "conflicting-mapping", "section-exists", "subsection-overlap", "pfn-span-alignment",
@@ -75,8 +72,14 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
             verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno, kernel_says=verdict.log,
             capacity=device.range.size,
         )  # fmt: skip
-    severity = "error" if device.live else "warning"
-    if device.live:
+    unsure = device.mode == "unknown" and not is_legacy(ctx, device)
+    severity = "error" if device.live and not unsure else "warning"
+    if unsure:
+        what = (
+            f"{device.name} can not be mapped, if it is to have struct pages: {answer}. Its mode is not told: fsdax and devdax have them, "
+            "raw and sector do not."
+        )
+    elif device.live:
         what = (
             f"{device.name} can not be mapped: {answer}. It has no struct pages, and what needs them does not come up."
         )
@@ -84,14 +87,28 @@ def _refused(ctx: Context, device: Device, verdict: Verdict, old: bool) -> Findi
         what = f"{device.name} is not mapped; mapping it whole would be refused: {answer}."
     if any(verdict.padding):
         what += f" Before that, {format_size(sum(verdict.padding))} would be cut off at its ends."
-    namespace = device.name if device.kind == "namespace" else None
+    namespace = device.name if device.kind == "namespace" and not all_there_is(ctx, device) else None
     return finding(
         topic, severity, what, verdict.rule, ranges=(device.range,), devices=(device.name,), errno=verdict.errno,
-        kernel_says=verdict.log, capacity=device.range.size, lost=device.live,
-        remedies=_legal(ctx, device) or remedies_for(
+        kernel_says=verdict.log, capacity=device.range.size, lost=device.live and not unsure,
+        remedies=_legal(ctx, device) or _to_a_section(ctx, device, verdict) or remedies_for(
             topic, old=old, device=namespace, legacy=device.range if device.kind == "legacy" else None, section=ctx.section
         ),
     )  # fmt: skip
+
+
+def _to_a_section(ctx: Context, device: Device, verdict: Verdict) -> tuple[Remedy, ...]:
+    """A region that starts inside a section, whose page array does not fit (up to v5.2): a size that ends on one, or map=mem."""
+    start, region = device.range.start + verdict.padding[0], device.region
+    if verdict.rule != "altmap-exhausted" or region is None or region.labels is not True:
+        return ()
+    size = align_down(device.range.end - verdict.padding[1], ctx.section) - start
+    unit = ndctl_unit(ctx, region)
+    whole = cure("Keep its page array in RAM.", "ndctl", "create-namespace", "-r", region.dev, "-M", "mem")
+    if verdict.padding[0] or unit is None or size < ctx.section or size % unit:
+        return (NEWER_KERNEL, whole)
+    why = "Or ask for a size that ends on a section."
+    return (NEWER_KERNEL, whole, cure(why, "ndctl", "create-namespace", "-r", region.dev, "-s", str(size)))
 
 
 def _legal(ctx: Context, device: Device) -> tuple[Remedy, ...]:
@@ -184,53 +201,3 @@ def _pair(ctx: Context, left: Device, right: Device, rests: list[Range]) -> Find
         devices=(left.name, right.name), errno=verdict.errno, kernel_says=verdict.log, capacity=ctx.section,
         remedies=remedies_for("devices-share-section", old=True),
     )  # fmt: skip
-
-
-class Steps(Check):
-    """The operations of a layout line that its kernel refused."""
-
-    id = "steps"
-    question = "Which operations of the layout line did this kernel refuse?"
-    about = "the operations of the layout line"
-    finds = tuple(Kind(finding_id(rule), ("error",), rule) for rule in RULES if RULES[rule].errnos)
-
-    def nothing(self, ctx: Context) -> str | None:
-        return no_steps(ctx)
-
-    def run(self, ctx: Context) -> Iterator[Finding]:
-        old = not ctx.kernel.features.subsection_hotplug
-        for text, answer in ctx.answers:
-            verdict = answer_verdict(answer)
-            if verdict.rule is None:
-                continue
-            topic = finding_id(verdict.rule)
-            ranges = answer.operation.ranges
-            if not ranges and answer.operation.block is not None:
-                at = answer.operation.block * ctx.block_size
-                ranges = (Range(at, at + ctx.block_size),)
-            yield finding(
-                topic, "error", f"Refused: {text}: -{verdict.errno} from {verdict.function}().", verdict.rule, ranges=ranges,
-                errno=verdict.errno, kernel_says=verdict.log, capacity=sum(r.size for r in ranges),
-                remedies=_whole_blocks(ctx, answer.operation) or remedies_for(topic, old=old),
-            )  # fmt: skip
-
-
-def _whole_blocks(ctx: Context, operation: Operation) -> tuple[Remedy, ...]:
-    """Hot-added or hot-removed RAM that is no whole memory blocks: the blocks that hold it."""
-    block = ctx.block_size
-    if operation.name not in ("add_memory", "remove_memory", "acpi_memory_device_add") or not operation.ranges:
-        return ()
-    r = operation.ranges[0]
-    whole = Range(align_down(r.start, block), align_up(r.end, block))
-    if whole == r:
-        return ()
-    if operation.name != "remove_memory":
-        moved = align_up(r.start, block)
-        whole = Range(moved, moved + align_up(r.size, block))
-        why = f"Add whole memory blocks: start and size are multiples of {format_size(block)}."
-        return (cure(why, operation.name, f"{whole.start:#x}-{whole.end - 1:#x}"),)
-    words = (operation.name, f"{whole.start:#x}-{whole.end - 1:#x}")
-    online = [nr for nr in range(whole.start // block, whole.end // block)
-              if nr in ctx.state.blocks and ctx.state.blocks[nr].state == "online"]  # fmt: skip
-    why = f"Remove whole memory blocks, of {format_size(block)}, and take them offline first."
-    return (Remedy(why, words, steps=(*(("offline", f"memory{nr}") for nr in online), words)),)

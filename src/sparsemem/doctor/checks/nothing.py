@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sparsemem.kernel.ioport import IORES_DESC_PERSISTENT_MEMORY_LEGACY
+from sparsemem.kernel.memory_block_size import cxl_windows
+
 if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
 
-__all__ = ["no_dax", "no_devices", "no_namespaces", "no_ram", "no_regions", "no_steps", "no_windows"]
+__all__ = ["no_dax", "no_devices", "no_legacy", "no_namespaces", "no_ram", "no_regions", "no_steps", "no_windows"]
 
 
 def no_devices(ctx: Context) -> str | None:
     """No range of device memory."""
     return None if ctx.devices else "there is no device memory"
+
+
+def no_legacy(ctx: Context) -> str | None:
+    """No range of type 12, what memmap= makes."""
+    found = any(res.desc == IORES_DESC_PERSISTENT_MEMORY_LEGACY for res in ctx.state.iomem.children)
+    return None if found else "there is no memory of memmap="
 
 
 def no_regions(ctx: Context) -> str | None:
@@ -32,8 +41,7 @@ def no_dax(ctx: Context) -> str | None:
 
 def no_windows(ctx: Context) -> str | None:
     """No CXL window in the iomem tree."""
-    windows = any((res.name or "").startswith("CXL Window") for res in ctx.state.iomem.children)
-    return None if windows else "there are no CXL windows"
+    return None if cxl_windows(ctx.state.iomem) else "there are no CXL windows"
 
 
 def no_ram(ctx: Context) -> str | None:

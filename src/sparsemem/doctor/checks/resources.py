@@ -34,7 +34,7 @@ _OURS = (
     "Soft Reserved",
     "CXL Window",
     "ACPI0012",
-    "virtio",
+    *(f"virtio{digit}" for digit in range(10)),
 )
 
 

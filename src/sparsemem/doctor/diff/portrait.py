@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.doctor.context import make_context
@@ -32,7 +32,7 @@ class Run(NamedTuple):
 class Portrait:
     """``ram``: System RAM at boot; ``blocks``: runs of memory blocks, sorted; ``device_ranges``: (range, what it is, how it is mapped) of
     device memory that is no region, namespace or dax device; ``shared``: section -> the names of those in it, for the
-    sections that more than one is in."""
+    sections that more than one is in; ``ctx``: the machine on the model."""
 
     source: str
     kernel: str
@@ -48,6 +48,7 @@ class Portrait:
     device_ranges: tuple[tuple[Range, str, str], ...]
     shared: dict[int, tuple[str, ...]]
     diagnosis: Diagnosis
+    ctx: Context = field(repr=False, compare=False)
 
     def free(self, region: RegionFact) -> int | None:
         """Bytes of a region that no namespace has; None where a namespace's extent is not known."""
@@ -125,6 +126,7 @@ def _portrait(ctx: Context, diagnosis: Diagnosis, description: MachineDescriptio
         device_ranges=tuple(_device_ranges(ctx)),
         shared=_shared(ctx),
         diagnosis=diagnosis,
+        ctx=ctx,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sparsemem.doctor.diff import Diff
     from sparsemem.doctor.diff.portrait import Portrait
 
-__all__ = ["diff_to_json", "render_diff"]
+__all__ = ["diff_to_json", "entry_words", "render_diff", "value_words"]
 
 _HEADS = {
     "kernel": "Kernel and geometry",
@@ -45,7 +45,8 @@ _SIGNS = {"added": ("+", "good"), "removed": ("-", "error"), "changed": ("~", "w
 _SIZES = ("size", "free", "align", "usable", "sector_size", "capacity", "bytes")
 
 
-def _value(key: str, value: Value) -> str:
+def value_words(key: str, value: Value) -> str:
+    """The value of a field for people."""
     if value is None:
         return "not known"
     if isinstance(value, bool):
@@ -65,19 +66,19 @@ def _whole(entry: Entry) -> str:
     if isinstance(fields.get("map"), str):
         words.append(f"map={fields['map']}")
     if isinstance(fields.get("size"), int):
-        words.append(_value("size", fields["size"]))
+        words.append(value_words("size", fields["size"]))
     if entry.range is not None and "shared by" not in fields:
         words.append(f"at {format_range(entry.range)}" if "size" in fields else f"{format_range(entry.range)}")
         if "size" not in fields:
             words.append(f"({format_size(entry.range.size)})")
     if "shared by" in fields:
-        words.append(f"shared by {_value('', fields['shared by'])}")
+        words.append(f"shared by {value_words('', fields['shared by'])}")
     text = " ".join(words)
     return f"{text}: {fields['what']}" if "what" in fields else text
 
 
 def _geometry(entry: Entry, key: str, value: Value) -> str:
-    return _value("size", value) if (entry.name_after or "").endswith("size") else _value(key, value)
+    return value_words("size", value) if (entry.name_after or "").endswith("size") else value_words(key, value)
 
 
 def _changed(entry: Entry) -> str:
@@ -97,7 +98,8 @@ def _changed(entry: Entry) -> str:
     return ", ".join(parts)
 
 
-def _line(entry: Entry) -> str:
+def entry_words(entry: Entry) -> str:
+    """``NAME: what differs``."""
     if entry.change in ("added", "removed"):
         return f"{entry.name_before or entry.name_after}: {_whole(entry)}"
     name = entry.name_before or ""
@@ -120,7 +122,7 @@ def render_diff(diff: Diff, width: int = 80, color: bool = False) -> str:
         lines += ["", f"{_HEADS[kind]}: {count(len(found), 'difference')}"]
         for entry in found:
             sign, style = _SIGNS[entry.change]
-            wrapped = wrap(_line(entry), width, f"  {sign} ", "      ")
+            wrapped = wrap(entry_words(entry), width, f"  {sign} ", "      ")
             lines += [f"  {paint(sign, style, color)}{wrapped[0][3:]}", *wrapped[1:]]
     if diff.notes:
         lines += ["", *note_lines(diff.notes, width)]

@@ -6,7 +6,7 @@ memory map), and says which findings it confirms, which it contradicts, and whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.context import make_context
@@ -48,7 +48,7 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class ExplainedLog:
     """A log with what is known of its lines. ``diagnosis`` None: there was no machine to tie them to; ``own_machine``: the machine is the
-    one that the log describes. ``frame``: the sizes that were measured with."""
+    one that the log describes. ``frame``: the sizes that were measured with; ``ctx``: the machine on the model."""
 
     name: str
     log: Log
@@ -58,6 +58,7 @@ class ExplainedLog:
     diagnosis: Diagnosis | None
     own_machine: bool
     notes: tuple[Note, ...]
+    ctx: Context | None = field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -119,7 +120,7 @@ def _explain(
     if not own_machine:
         more = (*_disagreements(boot, ctx), *ties.contradicted)
         ties = Ties(ties.tied, ties.confirmed, more, ties.silent)
-    return ExplainedLog(name, log, ties, frame, owners, diagnosis, own_machine, notes)
+    return ExplainedLog(name, log, ties, frame, owners, diagnosis, own_machine, notes, ctx)
 
 
 def _without_machine(log: Log, boot: BootLog, name: str, notes: tuple[Note, ...]) -> ExplainedLog:
@@ -134,6 +135,17 @@ def _without_machine(log: Log, boot: BootLog, name: str, notes: tuple[Note, ...]
     return ExplainedLog(name, log, ties, frame, None, None, False, notes)
 
 
+def _told_by(boot: BootLog, machine: MachineDescription) -> MachineDescription:
+    """The machine with what only its boot log tells: the kernel, and what that was built for and given."""
+    return replace(
+        machine,
+        kernel_release=machine.kernel_release or boot.release,
+        arch=machine.arch or boot.arch,
+        cmdline=machine.cmdline if machine.cmdline is not None else boot.cmdline,
+        hypervisor=machine.hypervisor if machine.hypervisor is not None else boot.hypervisor,
+    )
+
+
 def explain_log(
     text: str, name: str, description: MachineDescription | None = None, version: str | None = None
 ) -> ExplainedLog:
@@ -144,7 +156,7 @@ def explain_log(
     log = scan(text)
     boot = parse_boot_log(text, name)
     own = description is None
-    machine = description if description is not None else _of_log(boot, name)
+    machine = _told_by(boot, description) if description is not None else _of_log(boot, name)
     notes: tuple[Note, ...] = () if own and machine is not None else boot.notes
     if log.boots > 1:
         what = f"holds {log.boots} boots; the last is explained, from line {log.start + 1} on"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sparsemem.doctor.dmesg.tie import Tied
     from sparsemem.explain.numbers import Number
 
-__all__ = ["log_to_json", "render_log"]
+__all__ = ["event_title", "headline", "log_to_json", "render_log", "summary_lines", "telling_numbers"]
 
 _PLAIN = ("range", "pages", "section", "sections", "sub-sections")
 _MOST = 3
@@ -45,16 +45,16 @@ def _numbers(explained: ExplainedLog, event: Event) -> tuple[Number, ...]:
     return decode(hit.values, hit.message.units, explained.frame, trims=hit.message.trims)
 
 
-def _telling(numbers: tuple[Number, ...]) -> list[Number]:
+def telling_numbers(explained: ExplainedLog, event: Event) -> list[Number]:
     """What is off, and what is lost, each once; where the range lies is told by its owner."""
     found: dict[str, Number] = {}
-    for number in numbers:
+    for number in _numbers(explained, event):
         if number.label not in _PLAIN and not number.text.startswith("on a "):
             found.setdefault(number.label, number)
     return list(found.values())[:_MOST]
 
 
-def _title(event: Event) -> tuple[str, str, str]:
+def event_title(event: Event) -> tuple[str, str, str]:
     """(id, title, the first sentence of what it means)"""
     if event.hit is not None:
         message = event.hit.message
@@ -103,7 +103,7 @@ def _event(explained: ExplainedLog, tied: Tied, width: int, color: bool) -> list
     stamp = f"[{event.stamp}] " if event.stamp else ""
     # never wrapped: such a line is searched for
     lines = [paint(f"{event.first:>6} {stamp}{event.text}", "notice", color)]
-    identity, title, what = _title(event)
+    identity, title, what = event_title(event)
     hit = event.hit
     errno = f" (-{hit.message.errno})" if hit is not None and hit.message.errno else ""
     lines += wrap(f"{identity}: {title}{errno}. {what}", width, _INDENT, _INDENT)
@@ -112,7 +112,7 @@ def _event(explained: ExplainedLog, tied: Tied, width: int, color: bool) -> list
         if event.hit is not None and event.place is not None:
             extra += f", from {event.place[1]}"
         lines += _labelled("trace", extra, width)
-    for number in _telling(_numbers(explained, event)):
+    for number in telling_numbers(explained, event):
         lines += _labelled(number.label, number.text, width)
     lines += _places(explained, tied, width)
     if tied.finding is not None:
@@ -126,7 +126,8 @@ def _event(explained: ExplainedLog, tied: Tied, width: int, color: bool) -> list
     return lines
 
 
-def _summary(explained: ExplainedLog, width: int) -> list[str]:
+def summary_lines(explained: ExplainedLog, width: int) -> list[str]:
+    """What the log says of the machine as a whole."""
     ties, lines = explained.ties, []
     for finding, where in ties.confirmed:
         shown = ", ".join(str(line) for line in where[:6])
@@ -141,7 +142,7 @@ def _summary(explained: ExplainedLog, width: int) -> list[str]:
             f"contradicted: {f'line {each.line}: ' if each.line is not None else ''}{each.what}", width, "", "  "
         )
     if ties.alone:
-        shown = ", ".join(f"{_title(each.event)[0]} (line {each.event.first})" for each in ties.alone[:8])
+        shown = ", ".join(f"{event_title(each.event)[0]} (line {each.event.first})" for each in ties.alone[:8])
         more = f" and {len(ties.alone) - 8} more" if len(ties.alone) > 8 else ""
         lines += wrap(
             f"by the log alone: {shown}{more}: no finding explains {'them' if len(ties.alone) > 1 else 'it'}",
@@ -156,7 +157,8 @@ def _summary(explained: ExplainedLog, width: int) -> list[str]:
     return lines
 
 
-def _headline(explained: ExplainedLog) -> str:
+def headline(explained: ExplainedLog) -> str:
+    """The log, how much of it is known, and for which machine."""
     log = explained.log
     total = len(log.lines) - log.start
     head = f"{explained.name}: {count(total, 'line')}, {log.known} known"
@@ -170,7 +172,7 @@ def render_log(explained: ExplainedLog, width: int = 80, color: bool = False, *,
     """The known lines, each with its explanation; ``all_lines``: the others, too, as they are."""
     width = max(width, 40)
     log = explained.log
-    lines = wrap(_headline(explained), width)
+    lines = wrap(headline(explained), width)
     shown = {tied.event.first: tied for tied in explained.ties.tied}
     if all_lines:
         inside = {number for tied in shown.values() for number in range(tied.event.first + 1, tied.event.last + 1)}
@@ -188,7 +190,7 @@ def render_log(explained: ExplainedLog, width: int = 80, color: bool = False, *,
             if unknown
             else []
         )
-    summary = _summary(explained, width)
+    summary = summary_lines(explained, width)
     lines += ["", *summary] if summary else []
     notes = note_lines(explained.notes, width)
     lines += ["", *notes] if notes else []
@@ -201,7 +203,7 @@ def _printable(text: str) -> str:
 
 def _event_to_json(explained: ExplainedLog, tied: Tied) -> dict[str, Any]:
     event = tied.event
-    identity, title, what = _title(event)
+    identity, title, what = event_title(event)
     hit, owners = event.hit, explained.owners
     found = owners.of(tied.range) if owners is not None and tied.range is not None else ()
     return {
@@ -253,7 +255,7 @@ def log_to_json(explained: ExplainedLog) -> dict[str, Any]:
             {"what": each.what, "line": each.line, "finding": each.finding.id if each.finding is not None else None}
             for each in ties.contradicted
         ],
-        "alone": [{"id": _title(each.event)[0], "line": each.event.first} for each in ties.alone],
+        "alone": [{"id": event_title(each.event)[0], "line": each.event.first} for each in ties.alone],
         "silent": [{"id": f.id, "severity": f.severity, "why": why} for f, why in ties.silent],
         "notes": notes_to_json(explained.notes),
     }

@@ -80,6 +80,7 @@ def _compare(
         mapped=(summaries[0].mapped, summaries[1].mapped),
         stranded=(summaries[0].stranded, summaries[1].stranded),
         block_size=(old.ctx.block_size, new.ctx.block_size),
+        contexts=(old.ctx, new.ctx),
     )
 
 

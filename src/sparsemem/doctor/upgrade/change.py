@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.intervals import merge
@@ -10,6 +10,7 @@ from sparsemem.doctor.intervals import merge
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sparsemem.doctor.context import Context
     from sparsemem.doctor.finding import Remedy
     from sparsemem.doctor.upgrade.cause import Cause
     from sparsemem.machine.description import Note
@@ -100,7 +101,8 @@ def fold(changes: Iterable[Change]) -> tuple[Change, ...]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
     """``before`` and ``after`` name the kernels; ``without_effect``: features that differ and touch nothing here, each with the reason;
-    ``unsure``: what could not be told; ``mapped`` and ``stranded``: bytes on both sides."""
+    ``unsure``: what could not be told; ``mapped`` and ``stranded``: bytes on both sides; ``contexts``: the machine as both
+    kernels have it."""
 
     source: str
     before: str
@@ -113,6 +115,7 @@ class Upgrade:
     mapped: tuple[int, int]
     stranded: tuple[int, int]
     block_size: tuple[int, int]
+    contexts: tuple[Context, Context] = field(repr=False, compare=False)
 
     @property
     def worst(self) -> str | None:

@@ -57,6 +57,7 @@ shared_vmemmap_pmd_leaks: never
 compound_vmemmap_dedup: devdax-mem
 compound_init_ignores_boot_memmap: mixed
 vmemmap_accounting_underflow: devdax-mem
+altmap_falls_back_to_ram: map-dev
 ppc64_altmap_crosses_namespace: map-dev
 ppc64_altmap_boundary_off: map-dev
 check_pfn_span: misaligned
@@ -114,6 +115,7 @@ never_onlined_removal_reads_zone: plug
 zone_shrink_rescans_for_holes: never
 removed_memmap_poisoned: never
 region_intersects_descends: cxl
+tdx_memory_is_static: never
 exclusive_system_ram: virtio-mem
 zone_device: device
 arm64_memory_hotplug: plug

@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from sparsemem.doctor.upgrade.cause import Cause
     from sparsemem.doctor.upgrade.change import Change, Upgrade
 
-__all__ = ["render_upgrade", "upgrade_to_json"]
+__all__ = ["headline", "numbers", "render_upgrade", "signed", "upgrade_to_json", "why"]
 
 _SHORT = ("bug", "fixed", "behaviour", "words", "files")
 _WORDS = {"error": "error", "warning": "warning", "notice": "notice", "good": "better"}
 
 
-def _signed(size: int) -> str:
+def signed(size: int) -> str:
+    """Bytes that are gained (positive) or lost, in words."""
     return f"{format_size(abs(size))} {'gained' if size > 0 else 'lost'}"
 
 
@@ -53,7 +54,8 @@ def _log(label: str, lines: tuple[str, ...], width: int) -> Iterator[str]:
         yield (f"  {label}" if index == 0 else "").ljust(LABEL) + line
 
 
-def _why(change: Change) -> str:
+def why(change: Change) -> str:
+    """The commits behind a change, or the rule where none is known."""
     return "; ".join(cause.words for cause in change.causes) or change.basis
 
 
@@ -67,11 +69,11 @@ def _full(change: Change, upgrade: Upgrade, width: int, color: bool) -> Iterator
     if change.devices and not all(name in change.what for name in change.devices):
         yield from labelled("device", names_text(change.devices), width)
     if change.bytes:
-        yield from labelled("capacity", _signed(change.bytes), width)
+        yield from labelled("capacity", signed(change.bytes), width)
     if change.kind != "resized" and change.id != "online_by_default":
         yield from _log(upgrade.before, change.before, width)
         yield from _log(upgrade.after, change.after, width)
-    yield from labelled("since", _why(change), width)
+    yield from labelled("since", why(change), width)
     for index, remedy in enumerate(change.remedies):
         yield from labelled("do" if index == 0 else "", remedy.why, width)
         if remedy.argv:
@@ -86,7 +88,8 @@ def _short(change: Change, upgrade: Upgrade, width: int) -> Iterator[str]:
         yield from (f"      {upgrade.after}: {line}" for line in change.after)
 
 
-def _headline(upgrade: Upgrade, color: bool) -> str:
+def headline(upgrade: Upgrade, color: bool = False) -> str:
+    """The machine, both kernels, and how many changes of each severity."""
     counts = [(severity, upgrade.count(severity)) for severity in SEVERITIES]
     verdict = ", ".join(
         paint(f"{number} {_WORDS[severity]}{'s' if number > 1 and severity != 'good' else ''}", severity, color)
@@ -95,13 +98,15 @@ def _headline(upgrade: Upgrade, color: bool) -> str:
     return f"{upgrade.source}, from {upgrade.before} to {upgrade.after} {upgrade.arch}: {verdict or 'nothing changes'}"
 
 
-def _numbers(upgrade: Upgrade) -> str:
+def numbers(upgrade: Upgrade) -> str:
+    """The sizes that differ; "" where none does."""
     parts = [
         f"{name} {format_size(pair[0])} -> {format_size(pair[1])}"
         for name, pair in (("mapped", upgrade.mapped), ("stranded", upgrade.stranded), ("memory blocks", upgrade.block_size))
         if pair[0] != pair[1]
     ]  # fmt: skip
-    return "; ".join(parts)
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def _without_effect(causes: list[Cause], width: int) -> list[str]:
@@ -113,12 +118,12 @@ def render_upgrade(upgrade: Upgrade, width: int = 80, color: bool = False, *, ev
     """The changes as text of at most ``width`` columns where the words allow it; ``everything`` adds the features that differ and touch
     nothing here."""
     width = max(width, 40)
-    lines = wrap(_headline(upgrade, False), width)
-    if color and len(_headline(upgrade, False)) <= width:
-        lines = [_headline(upgrade, True)]
-    numbers = _numbers(upgrade)
-    if numbers:
-        lines += wrap(f"{numbers[0].upper()}{numbers[1:]}.", width)
+    lines = wrap(headline(upgrade), width)
+    if color and len(headline(upgrade)) <= width:
+        lines = [headline(upgrade, True)]
+    sizes = numbers(upgrade)
+    if sizes:
+        lines += wrap(sizes, width)
     for change in upgrade.changes:
         if change.kind not in _SHORT:
             lines += ["", *_full(change, upgrade, width, color)]

@@ -21,7 +21,7 @@ const COMMANDS = [
 ];
 
 function help(holder) {
-  const rows = COMMANDS.map(({ name, says }) => element("tr", {}, element("th", { scope: "row" }, element("kbd", { textContent: name })), element("td", { textContent: says })));
+  const rows = COMMANDS.map(({ name, says }) => element("tr", {}, element("th", { scope: "row" }, element("kbd", { textContent: name })), element("td", { textContent: says.replaceAll("finding", page.noun) })));
   holder.replaceChildren(element("table", {}, element("tbody", {}, ...rows)));
 }
 

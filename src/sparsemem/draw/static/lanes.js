@@ -3,8 +3,7 @@
 const OWNER_CSS = (owner) => (owner.kind === "device" ? `sm-device${owner.number % 4}` : `sm-${owner.kind}`);
 const PLAIN = { "ram-part": "partly RAM", hole: "hole", residue: "nobody's", conflict: "in conflict", lost: "lost", empty: "not active" };
 const HATCHED = new Set(["hole", "ram-offline", "hot-offline", "claim", "conflict", "lost"]);
-const SEVERITIES = ["error", "warning", "notice"];
-const SIGNS = { error: "!", warning: "\u25b2", notice: "i" };
+const SEVERITIES = Object.keys(page.signs); // worst first
 
 // What a stretch of a machine is called: { kind, css, letter, name }.
 function look(machine, stretch) {
@@ -19,9 +18,10 @@ function look(machine, stretch) {
   return { kind: owner.kind, css: OWNER_CSS(owner), letter: owner.key, name: name + offline };
 }
 
-// By address, and at the same address the wide one first: a narrow one that lies inside it is painted over it, to be seen.
+// By address, and at the same address the wide one first: a narrow one that lies inside it is painted over it, to be seen. Of marks of
+// the very same bytes the worst comes last, so that nothing hides it.
 const known = (pieces) => {
-  pieces.sort((a, b) => a.start - b.start || b.end - a.end);
+  pieces.sort((a, b) => a.start - b.start || b.end - a.end || (b.worst ?? 0) - (a.worst ?? 0));
   const longest = pieces.reduce((most, piece) => Math.max(most, piece.end - piece.start), 0);
   return {
     all: pieces,
@@ -109,10 +109,10 @@ function marksLane(marks, side) {
   const pieces = marks
     .filter((mark) => mark.side === null || side === null || mark.side === side)
     .flatMap((mark) => mark.ranges.map((range) => ({
-      ...range, css: `mark-${mark.severity}`, mark: mark.index, least: 10, letter: SIGNS[mark.severity],
+      ...range, css: `mark-${mark.severity}`, mark: mark.index, least: 10, letter: page.signs[mark.severity],
       text: clean(`${mark.severity}: ${mark.name}`), said: clean(mark.what), worst: SEVERITIES.indexOf(mark.severity),
     })));
-  return { name: "findings", height: 22, ...known(pieces) };
+  return { name: `${page.noun}s`, height: 22, ...known(pieces) };
 }
 
 function differencesLane(pairs) {

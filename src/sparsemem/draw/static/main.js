@@ -95,10 +95,11 @@ function follow() {
 function choose(index, at = null) {
   const mark = marks[index], ranges = mark.ranges;
   current = index;
-  said = `finding ${index + 1} of ${marks.length}: ${clean(mark.severity)}: ${clean(mark.what)}`;
+  said = `${page.noun} ${index + 1} of ${marks.length}: ${clean(mark.severity)}: ${clean(mark.what)}`;
   open(index);
   if (!ranges.length) {
     said += " (it has no addresses)";
+    view.selected = null;
     return changed();
   }
   const hull = { start: ranges[0].start, end: Math.max(...ranges.map((range) => range.end)) };
@@ -121,7 +122,7 @@ function open(index) {
 
 function step(direction) {
   if (!marks.length) {
-    said = "there is no finding";
+    said = `there is no ${page.noun}`;
     changed();
   } else choose((current + direction + marks.length + (current < 0 && direction < 0 ? 1 : 0)) % marks.length);
 }
@@ -192,7 +193,7 @@ for (const item of document.querySelectorAll("[data-mark]")) {
 }
 byId("goto").addEventListener("submit", (event) => {
   event.preventDefault();
-  const found = find(machines, byId("place").value);
+  const found = find(machines, marks, byId("place").value);
   said = found ? `found ${span(found.start, found.end)}` : "not found: give an address, a range, section N, memoryN, or a device's name";
   if (found) {
     view.selected = { side: 0, lane: MARKS_LANE + 1, address: found.start };
@@ -200,6 +201,7 @@ byId("goto").addEventListener("submit", (event) => {
   }
   changed();
 });
+addCopyButtons();
 help(byId("keys"));
 setTheme(storedTheme());
 follow();

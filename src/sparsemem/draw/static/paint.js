@@ -30,7 +30,7 @@ function boxes(lane, axis) {
   for (const box of found) {
     box.width = Math.max(box.right - box.x, box.least ?? 1);
     box.x = Math.max(0, Math.min(box.x, axis.width - box.width));
-    const named = box.many ? `${box.many} ${lane.name === "findings" ? "findings" : "stretches"}` : [box.letter, box.text].filter(Boolean).join(" ");
+    const named = box.many ? `${box.many} ${box.mark === undefined ? "stretches" : lane.name}` : [box.letter, box.text].filter(Boolean).join(" ");
     box.label = [named, box.many ? "" : box.said, `${span(box.start, box.end)}, ${size(box.end - box.start)}`].filter(Boolean).join(": ");
   }
   return found;

@@ -42,7 +42,7 @@ function describe(machine, marks, start, end) {
   const notes = distinct(rows.flatMap((row) => row.notes));
   if (notes.length) facts.push(["remarks", some(notes, clean)]);
   const here = marks.filter((mark) => (mark.side === null || mark.side === machine.side) && mark.ranges.some((r) => r.start < end && start < r.end));
-  if (here.length) facts.push(["findings", some(here, (mark) => clean(`${mark.severity}: ${mark.name}: ${mark.what}`))]);
+  if (here.length) facts.push([`${page.noun}s`, some(here, (mark) => clean(`${mark.severity}: ${mark.name}: ${mark.what}`))]);
   return facts;
 }
 

@@ -22,6 +22,14 @@ REASONS: tuple[tuple[int, str], ...] = (
         ),
     ),
     (-28, "ENOSPC: no piece of free space is that large."),
+    (
+        -11,
+        (
+            "EAGAIN: no region was left to try: each is full (a namespace without a driver counts, too), disabled, or offers nothing of "
+            "that "
+            "mode. -v says why each was passed over."
+        ),
+    ),
     (-12, "ENOMEM: no memory for the page array, or a conflicting device map."),
     (-19, "ENODEV: no driver took the device; for system-ram often: no target node."),
     (-34, "ERANGE: no room in the CXL window, or an address above the limit."),

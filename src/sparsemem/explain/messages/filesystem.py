@@ -121,6 +121,31 @@ MESSAGES: tuple[Message, ...] = (
         see=("start-pad", "dax-blocksize"),
     ),
     Message(
+        id="ext4-dax-off",
+        title="ext4 mounts without the dax that was asked for",
+        file=_EXT4,
+        function="ext4_fill_super",
+        rule="filesystem-dax",
+        wordings=(
+            Wording(
+                "EXT4-fs (%s): DAX unsupported by block device. Turning off DAX", None, "4.20", fields=("disk",),
+                note="read in 4.19 and 4.20, gone in 5.0",
+            ),
+        ),
+        what=(
+            "dax was asked for and can not be: no pages behind the namespace (raw on an NVDIMM, sector), or padding at its start. The "
+            "mount goes on, and every access goes through the page cache, so the memory is used twice."
+        ),
+        steps=(
+            LIST,
+            Step(
+                "Save the data and make the namespace anew as fsdax.",
+                ("ndctl", "create-namespace", "-f", "-e", "<namespace>", "-m", "fsdax"),
+            ),
+        ),
+        see=("start-pad", "filesystem-dax-refused"),
+    ),
+    Message(
         id="xfs-dax-off",
         title="XFS mounts without the dax that was asked for",
         file=_XFS,
@@ -172,7 +197,10 @@ MESSAGES: tuple[Message, ...] = (
         file=_DAX,
         function="__generic_fsdax_supported",
         rule="filesystem-dax",
-        wordings=(Wording("%s: error: dax access failed (%d)", "4.13", "5.16", fields=("disk", "code"), note="debug output before 5.9"),),
+        wordings=(
+            Wording("%s: error: dax access failed (%d)", "4.13", "5.16", fields=("disk", "code"), note="debug output before 5.9"),
+            Wording("%s: error: dax support not enabled", "4.17", "5.16", fields=("disk",), note="debug output before 5.9"),
+        ),
         what=(
             "The driver was asked for the first and the last page of the device and did not give them. Known cause: padding at the start "
             "of a namespace, made by a kernel before 5.3, because of which sector 0 is not where the page is (ndctl issue 76)."

@@ -182,9 +182,10 @@ MESSAGES: tuple[Message, ...] = (
         ),
         what=(
             "On a host with TDX enabled this kernel takes no System RAM after boot. The same memory may still be used "
-            "as a dax device."
+            "as a dax device. The series that was merged (6.8) adds such memory, and refuses to put it online."
         ),
         cases=("C48",),
         rule="notifier-refused",
+        see=("tdx-static-memory",),
     ),
 )

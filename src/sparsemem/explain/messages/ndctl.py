@@ -110,7 +110,7 @@ MESSAGES: tuple[Message, ...] = (
             ),
             LIST,
         ),
-        cases=("C25",),
+        cases=("C25", "N05"),
         see=("label",),
     ),
     Message(

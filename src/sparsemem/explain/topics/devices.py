@@ -141,7 +141,7 @@ TOPICS: tuple[Topic, ...] = (
             " reboot."
         ),
         rules=("kmem-alignment", "kmem-node", "kmem-removal", "block-alignment"),
-        cases=("C26", "C28"),
+        cases=("C26", "C28", "M05"),
         steps=(BLOCK_SIZE, Step("See what became RAM.", ("daxctl", "list", "-DM"))),
         see=("kmem-stranded", "target node", "memory block"),
     ),

@@ -49,7 +49,7 @@ TOPICS: tuple[Topic, ...] = (
             " on a multiple of 2 MiB."
         ),
         rules=("conflicting-mapping", "section-exists", "section-padding", "subsection-overlap"),
-        cases=("C01", "C02", "C03"),
+        cases=("C01", "C02", "C03", "N03", "N04"),
         steps=(
             LIST,
             SUBSECTION_KERNEL,
@@ -71,6 +71,47 @@ TOPICS: tuple[Topic, ...] = (
         see=("sub-section", "early section"),
     ),
     Topic(
+        id="half-made-namespace",
+        title="a namespace that a failed command left behind",
+        finding=True,
+        names=("half made", "half-made", "stuck region", "create-namespace fails again"),
+        text=(
+            "create-namespace gives a namespace its space, then a pfn, dax or btt device, and starts that. Where the start fails, the "
+            "space "
+            "stays taken (ndctl 64 and later clean up, unless --no-autorecover). The next create-namespace of the region takes the same "
+            "namespace again and fails, with another word for it: No such device, No space left on device."
+        ),
+        rules=("info-block-capacity", "conflicting-mapping"),
+        cases=("C08",),
+        steps=(
+            Step("See what is there and has no driver.", ("ndctl", "list", "-NRi")),
+            Step("Destroy it.", ("ndctl", "destroy-namespace", "-f", "<namespace>")),
+        ),
+        see=("devices-share-section", "align-cost"),
+    ),
+    Topic(
+        id="memmap-in-pieces",
+        title="memory of memmap= that came in pieces",
+        finding=True,
+        names=("memmap=", "memmap split", "KASLR and memmap=", "emulated pmem in pieces"),
+        text=(
+            "memmap=SIZE!START marks a range as persistent (type 12), whatever lies in it. Entries of that type are never joined, so a "
+            "range "
+            "that crosses others of the firmware's map, as the hole below 4 GiB, becomes several regions and disks, some of them on "
+            "addresses "
+            "that hold no RAM. What the kernel itself occupies stays RAM: a range that KASLR chose for it is cut in two, at an address off "
+            "2 MiB, and what lies behind is refused."
+        ),
+        rules=("boot-map-rounding", "namespace-alignment", "pfn-span-alignment"),
+        cases=("N01", "N02"),
+        steps=(
+            IOMEM,
+            Step("See what the firmware's map calls usable, and take a range of that, above 4 GiB.", ("dmesg",)),
+            Step("Or boot with nokaslr."),
+        ),
+        see=("boot-map-rounding", "namespace-misaligned", "label-less-region"),
+    ),
+    Topic(
         id="block-partly-ram",
         title="a memory block that is only partly RAM",
         finding=True,
@@ -85,6 +126,39 @@ TOPICS: tuple[Topic, ...] = (
         see=("offline", "memory block"),
     ),
     Topic(
+        id="tdx-static-memory",
+        title="a TDX host takes no RAM after boot",
+        finding=True,
+        names=("TDX", "tdx host", "tdx static memory"),
+        text=(
+            "On a host whose TDX module is initialized, only memory that was System RAM at that time can be online. From"
+            " 6.8 on, memory that comes later is added, and each attempt to put a block online is refused (EPERM); the"
+            " kernel says so only among its debug messages. A posted series of 2022 refused to add it at all. The same"
+            " memory works as a dax device."
+        ),
+        rules=("notifier-refused",),
+        kernels="6.8 and later",
+        cases=("C48",),
+        steps=(Step("Did the kernel initialize TDX?", ("sh", "-c", "dmesg | grep virt/tdx")), _LSMEM),
+        see=("offline", "kmem-partly-online"),
+    ),
+    Topic(
+        id="virtio-mem-misaligned",
+        title="a virtio-mem device that does not fill memory blocks",
+        finding=True,
+        names=("virtio-mem misaligned", "virtio-mem alignment", "virtio-mem region"),
+        text=(
+            "The driver of a virtio-mem device adds whole memory blocks (or larger big blocks). What of the device's"
+            " region lies in front of the first or behind the last is never added, so the guest gets less than the"
+            " hypervisor was asked for. The hypervisor has to place the region on memory blocks of the guest."
+        ),
+        rules=("block-alignment", "memory-block-size"),
+        kernels="5.8 and later",
+        cases=("M07",),
+        steps=(BLOCK_SIZE,),
+        see=("dimm-misaligned", "memory block"),
+    ),
+    Topic(
         id="kmem-stranded",
         title="device memory that does not fill memory blocks",
         finding=True,
@@ -96,7 +170,7 @@ TOPICS: tuple[Topic, ...] = (
             " says nothing; 5.10 even succeeds when nothing is left."
         ),
         rules=("kmem-alignment", "memory-block-size"),
-        cases=("C26", "C28", "C31"),
+        cases=("C26", "C28", "C31", "M01", "M04"),
         steps=(
             BLOCK_SIZE,
             Step("See the device's range.", ("daxctl", "list", "-RDu")),
@@ -119,7 +193,7 @@ TOPICS: tuple[Topic, ...] = (
             "NVDIMM or image before it shifts it off the boundary."
         ),
         rules=("block-alignment", "memory-block-size"),
-        cases=("C33", "C35", "C37"),
+        cases=("C33", "C35", "C37", "M02", "M03"),
         steps=(BLOCK_SIZE, Step("Place the DIMM at a multiple of that size, and give it a size that is one.")),
         see=("memory block", "unaligned-hotplug-range"),
     ),
@@ -153,7 +227,7 @@ TOPICS: tuple[Topic, ...] = (
             "not be given out: free space is counted inward, used space outward."
         ),
         rules=("region-align", "namespace-space"),
-        cases=("C15", "C19"),
+        cases=("C15", "C19", "N06"),
         steps=(REGION_ALIGN, LIST),
         see=("region align",),
     ),
@@ -213,6 +287,7 @@ TOPICS: tuple[Topic, ...] = (
             "will probably never go offline. For memory that should come back, that is the wrong zone."
         ),
         rules=("unmovable-page", "isolation-failure", "multizone-block"),
+        cases=("M06",),
         steps=(
             _LSMEM,
             Step(

@@ -42,8 +42,9 @@ def fill_super(
         state.log("err", f"EXT4-fs ({disk}): DAX unsupported by block device.")
         raise Refusal(_EINVAL, "ext4_fill_super", "filesystem-dax")
     _say_mounted(state, disk, sb, options, ro=ro)
-    shown = ([f"dax={dax}"] if f.dax_mount_modes else ["dax"]) if dax else []
-    return shown, sb.uuid
+    stripe = [f"stripe={sb.stride}"] if sb.stride > 1 else []
+    word = f"dax={dax}" if f.dax_mount_modes else "dax"
+    return [*stripe, word] if dax else stripe, sb.uuid
 
 
 def _say_blocksize(state: State, disk: str, blocksize: int) -> None:

@@ -20,7 +20,8 @@ _REFLINK, _BIGTIME, _INOBTCNT = 0x4, 0x8, 0x8
 
 
 class Superblock(NamedTuple):
-    """``type`` "ext4" or "xfs"; ``blocksize`` in bytes; ``journal``: ext4 has one; ``reflink``, ``sunit`` and ``swidth`` (blocks): xfs."""
+    """``type`` "ext4" or "xfs"; ``blocksize`` in bytes. Of ext4: ``journal``, ``stride`` (``s_raid_stride``, blocks). Of xfs: ``reflink``,
+    ``bigtime``, ``sunit`` and ``swidth`` (blocks)."""
 
     type: str
     blocksize: int
@@ -33,6 +34,7 @@ class Superblock(NamedTuple):
     sunit: int = 0
     swidth: int = 0
     sectsize: int = 512
+    stride: int = 0
 
 
 def encode(sb: Superblock) -> bytes:
@@ -50,6 +52,7 @@ def encode(sb: Superblock) -> bytes:
         page[at + 104 : at + 120] = uuid
         page[at + 120 : at + 136] = sb.label.encode()[:16].ljust(16, b"\0")
         struct.pack_into("<I", page, at + 336, sb.blocks >> 32)
+        struct.pack_into("<H", page, at + 356, sb.stride)
         return bytes(page)
     struct.pack_into(">4sIQ", page, 0, _XFS_MAGIC, sb.blocksize, sb.blocks)
     page[32:48] = uuid
@@ -88,4 +91,5 @@ def decode(page: bytes) -> Superblock | None:
         str(UUID(bytes=page[at + 104 : at + 120])),
         label,
         bool(compat & _HAS_JOURNAL),
+        stride=struct.unpack_from("<H", page, at + 356)[0],
     )

@@ -40,7 +40,7 @@ def fill_super(
     state.log("info", f"XFS ({disk}): Mounting V5 Filesystem{name}")
     state.log("info", f"XFS ({disk}): Ending clean mount")
     shown = ["attr2"] if f.xfs_shows_attr2 else []
-    if dax:
+    if dax and dax != "inode":  # that is what no option means
         shown.append(f"dax={dax}" if f.dax_mount_modes else "dax")
     shown += ["inode64", "logbufs=8", "logbsize=32k"]
     if sb.sunit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EPERM
 from typing import TYPE_CHECKING
 
 from sparsemem.kernel.memory_hotplug.pages import has_memory_hotremove
@@ -88,10 +89,12 @@ def online_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gro
     move_pfn_range_to_zone(state, nid, name, pfn, nr_pages)
     try:
         state.alloc("memory_notify(MEM_GOING_ONLINE)")
+        if state.misc.get("tdx_host") and state.kernel.features.tdx_memory_is_static and not _is_early(state, pfn):
+            raise Refusal(EPERM, "tdx_memory_notifier", "notifier-refused")
     except Refusal:
         shift = state.kernel.geometry.PAGE_SHIFT
         last = ((pfn + nr_pages) << shift) - 1
-        state.log("debug", f"online_pages [mem {pfn << shift:#012x}-{last:#012x}] failed")
+        state.log("debug", f"online_pages [mem {pfn << shift:#010x}-{last:#010x}] failed")
         remove_pfn_range_from_zone(state, nid, name, pfn, nr_pages)
         raise
     rebuild = not populated_zone(state, nid, name)
@@ -134,7 +137,7 @@ def offline_pages(state: State, pfn: int, nr_pages: int, nid: int, name: str, gr
 
     def failed(errno: int, rule: str, reason: str) -> Refusal:
         first, last = pfn << g.PAGE_SHIFT, ((pfn + nr_pages) << g.PAGE_SHIFT) - 1
-        text = f"memory offlining [mem {first:#012x}-{last:#012x}] failed due to {reason}"
+        text = f"memory offlining [mem {first:#010x}-{last:#010x}] failed due to {reason}"
         state.log("debug", text)
         return Refusal(errno, "offline_pages", rule, (text,))
 

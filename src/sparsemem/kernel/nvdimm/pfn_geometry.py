@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sparsemem.kernel.huge_memory import pmd_size
 from sparsemem.kernel.memremap import memremap_compat_align
 from sparsemem.kernel.nvdimm.core import dev_printk
 from sparsemem.kernel.nvdimm.region_devs import nd_region_conflict
@@ -65,7 +66,7 @@ def _padded(state: State, key: str, region: NdRegion, ndns: NdNamespace, dev: Nd
     npfns = _align(pages, g.PAGES_PER_SECTION)
     reserve = _SZ_8K + (_DAX_LABEL if f.dax_label_reserve and dev.type == "dax" else 0)
     if dev.mode == "pmem":
-        offset = _align(start + reserve + _MAX_STRUCT_PAGE_SIZE * npfns, max(dev.align, g.PMD_SIZE)) - start
+        offset = _align(start + reserve + _MAX_STRUCT_PAGE_SIZE * npfns, max(dev.align, pmd_size(state))) - start
     elif dev.mode == "ram":
         offset = _align(start + reserve, dev.align) - start
     else:

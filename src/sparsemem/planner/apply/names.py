@@ -48,6 +48,7 @@ class Named:
 
     def observe(self) -> dict[str, Any]:
         names = self._journal.names
+        lists = relevant(self._runner.observe(), (step.argv for step in self._journal.steps))
         planned = {real: name for name, real in names.items()}
 
         def turn(document: Any) -> Any:
@@ -63,8 +64,11 @@ class Named:
         def back(real: str) -> str:
             return planned.get(real, f"{real}{_OTHER}" if real in names else real)
 
-        lists = relevant(self._runner.observe(), [step.argv for step in self._journal.steps])
-        return {key: turn(value) for key, value in lists.items()} if names else lists
+        return (
+            {key: turn(value) if key in ("ndctl", "daxctl") else value for key, value in lists.items()}
+            if names
+            else lists
+        )
 
     def log(self) -> tuple[str, ...]:
         return self._runner.log()

@@ -46,7 +46,7 @@ def adopt(head: dict[str, Any], lists: dict[str, Any]) -> list[str]:
     The devices, their modes and sizes, and the policy decide. What else is shown of a device need not be known to whoever only read the
     machine's files; from now on it must stay.
     """
-    view, start = view_of(relevant(lists, [tuple(step["argv"]) for step in head.get("steps", ())])), head["start"]
+    view, start = view_of(relevant(lists, [step["argv"] for step in head.get("steps", ())])), head["start"]
     wrong = [name for name in {**start, **view} if not same_thing(view.get(name), start.get(name))]
     if not wrong:
         head["start"] = view

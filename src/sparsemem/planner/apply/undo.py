@@ -35,7 +35,7 @@ def lost_things(journal: Journal) -> dict[str, str]:
         state = journal.status(number)
         if state == "kept" or (step.undo is None and state):
             lost |= {name: f"what was on {name}" for name in step.destroys}
-            kinds = ("namespace", "dax", "region", "cxl:") if is_cxl(step) else ("namespace", "dax")
+            kinds = ("namespace", "dax", "memory", *(("region", "cxl:") if is_cxl(step) else ()))
             for name in step.changes if not step.destroys else ():
                 if name.startswith(kinds):
                     lost.setdefault(name, f"{name} as it was before")

@@ -14,6 +14,7 @@ from sparsemem.planner.cxl.refused import check_known, free_words, nearest_items
 from sparsemem.planner.cxl.stage import RegionRefusedError, Stage
 from sparsemem.planner.grammar import parse_intent
 from sparsemem.planner.intent import Intent
+from sparsemem.planner.memory.balance import memory_balance
 from sparsemem.planner.plan import Impossible
 from sparsemem.planner.prove import CommandRefusedError
 from sparsemem.units import format_size
@@ -39,7 +40,7 @@ def about_regions(intent: Intent) -> bool:
 
 def _rest(intent: Intent) -> Intent:
     """What is planned once the regions are as they should be."""
-    return Intent(intent.items, tuple(name for name in intent.replace if not cxl_name(name)))
+    return Intent(intent.items, tuple(name for name in intent.replace if not cxl_name(name)), memory=intent.memory)
 
 
 class _Had:
@@ -92,7 +93,7 @@ def _wrong(
                     yield replace(intent, regions=(*regions[:number], *regions[number + 1 :]))
                     yield replace(intent, regions=(RegionItem(),))
                 else:
-                    if intent.items:
+                    if intent.items or intent.memory:
                         yield replace(intent, regions=())
                     yield replace(intent, replace=(*intent.replace, *(each.name for each in made_regions(state))))
 
@@ -107,7 +108,7 @@ def _nothing(
 ) -> Plan:
     """No plan: the machine as it is, and what is wrong."""
     plain = make(machine, Intent(()), ndctl=ndctl, nearest=False)
-    return replace(plain, intent=intent, impossible=(wrong,), optimal=False)
+    return replace(plain, intent=intent, impossible=(wrong,), optimal=False, after=machine)
 
 
 def _larger(intent: Intent) -> Iterator[Intent]:
@@ -157,7 +158,7 @@ def region_plan(
         )
     return replace(
         plan, intent=intent, commands=(*stage.commands, *plan.commands), regions=tuple(stage.regions), before=machine,
-        notes=(*notes, *plan.notes),
+        memory_before=memory_balance(machine.state) if intent.memory else (), notes=(*notes, *plan.notes),
     )  # fmt: skip
 
 

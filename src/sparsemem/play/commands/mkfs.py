@@ -105,7 +105,15 @@ def _ext4(sh: Shell, argv: list[str], io: Streams) -> int:
     if blocks < 64:
         raise NotModelledError(f"mkfs.ext4 on {size} bytes is not implemented")
     label = read.value("L")
-    sb = superblock.Superblock("ext4", blocksize, blocks, _given_uuid(read, sh, disk), label, ext4_journal(blocks) > 0)
+    sb = superblock.Superblock(
+        "ext4",
+        blocksize,
+        blocks,
+        _given_uuid(read, sh, disk),
+        label,
+        ext4_journal(blocks) > 0,
+        stride=physical // blocksize,
+    )
     if not bdev.flushes(state, disk):  # that is noticed when the group descriptors are there, the superblock is not
         sh.files.pwrite(path, 0, bytes(8192))
         sh.files.pwrite(path, max(blocksize, 2048), b"\x01" * 64)
