@@ -28,6 +28,7 @@ from sparsemem.readers import read_machine
 from tests.browser.chromium import Browser, program
 from tests.browser.structure import outline, shown, told
 from tests.draw import machines
+from tests.planner.machines import cxl_machine
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -68,6 +69,33 @@ def plan() -> str:
 def no_plan() -> str:
     """What cannot be had, with what can."""
     return paint_plan(plan_of("fsdax 900G"))
+
+
+@cache
+def cxl_plan_of() -> Plan:
+    """A CXL region goes, another one is made, with two namespaces, one of them memory, of which a part goes offline; boot memory, too."""
+    board = make_plan(cxl_machine(), parse_intent("region on mem0, fsdax 256M")).after
+    intent = (
+        "replace region0, region on mem0 mem1, fsdax 256M, system-ram 512M, offline memory226-memory227 memory1-memory2"
+    )
+    return make_plan(board, parse_intent(intent))
+
+
+def cxl_plan() -> str:
+    """Its page."""
+    return paint_plan(cxl_plan_of())
+
+
+@cache
+def memory_plan_of() -> Plan:
+    """Memory alone: hot-plugged blocks go online in two zones, and one of boot memory offline."""
+    layout = "6.12; 1M-2G ram; with auto_online=offline; add_memory 0x100000000-0x11fffffff; add_memory 0x180000000-0x18fffffff"
+    return make_plan(parse_machine(layout), parse_intent("online 512M no-movable, online all, offline memory5"))
+
+
+def memory_plan() -> str:
+    """Its page."""
+    return paint_plan(memory_plan_of())
 
 
 @cache
@@ -139,6 +167,14 @@ def stories() -> dict[str, tuple[str, tuple[int, int], bool, tuple[tuple[str, tu
         ),
         "no-plan": (no_plan(), (420, 900), True, (("as it opens", ()),)),
         "guest-plan": (guest_plan(), (1000, 900), True, (("as it opens", ()), ("first that is made", ("n",)))),
+        "cxl-plan": (
+            cxl_plan(), (1440, 1000), False,
+            (("as it opens", ()), ("first that goes", ("n",)), ("the region that goes", ("n",)), ("the one that is made", ("n",))),
+        ),
+        "memory-plan": (
+            memory_plan(), (1000, 900), True,
+            (("as it opens", ()), ("first that goes online", ("n",)), ("the block that goes offline", ("p",))),
+        ),
         "upgrade": (upgrade(), (1440, 1000), True, (("as it opens", ()), ("what is mapped now", ("p",)))),
         "diff": (diff(), (1000, 900), False, (("as it opens", ()), ("first change", ("n",)), ("second change", ("n",)))),
         "log": (log(), (900, 900), False, (("as it opens", ()), ("first line", ("n",)))),

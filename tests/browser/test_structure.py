@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tests.browser.chromium import Browser, Page
 
 STORIES = [
-    "beside", "doctor", "two-kernels", "narrow", "plan", "no-plan", "guest-plan", "upgrade", "diff", "log", "arm64", "64T",
+    "beside", "doctor", "two-kernels", "narrow", "plan", "no-plan", "guest-plan", "cxl-plan", "memory-plan",
+    "upgrade", "diff", "log", "arm64", "64T",
 ]  # fmt: skip
 
 

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from tests.browser.chromium import Browser, Page
 
 INTENT = "replace all, 2 x fsdax 208M name=db, system-ram all whole blocks"
-PAGES = (pages.plan, pages.no_plan, pages.guest_plan, pages.upgrade, pages.diff, pages.log)
+PAGES = (
+    pages.plan,
+    pages.no_plan,
+    pages.guest_plan,
+    pages.cxl_plan,
+    pages.memory_plan,
+    pages.upgrade,
+    pages.diff,
+    pages.log,
+)
 
 
 @pytest.fixture
@@ -96,6 +105,35 @@ def test_what_goes_is_marked_before_and_what_comes_after(opened: Callable[..., P
         assert made[0]["label"].endswith(f"{each.range.start:#x}-{each.range.end - 1:#x}, {each.raw >> 20} MiB")
         assert not any(piece["css"] == "mark-made" for piece in pieces(page, "side0", "changes"))
     assert not any(piece["css"] == "mark-destroyed" for piece in pieces(page, "side1", "changes"))
+
+
+def _marks(page: Page, side: str, start: int, end: int) -> dict[str, str]:
+    """Name -> class of the marks that are seen on a side when these addresses are."""
+    page.run(f"location.hash = 'view={start:#x}-{end - 1:#x}'")
+    page.painted()
+    return {piece["label"].split(":")[1].strip(): piece["css"] for piece in pieces(page, side, "changes")}
+
+
+def test_a_cxl_region_is_marked_where_it_was_and_where_it_is(opened: Callable[..., Page]) -> None:
+    plan = pages.cxl_plan_of()
+    page = opened(paint_plan(plan))
+    (region,) = plan.regions
+    before, after = (_marks(page, side, *region.range) for side in ("side0", "side1"))
+    assert before == {"region0": "mark-removed", "namespace0.0": "mark-destroyed"}
+    made = {"region0": "mark-made", "namespace0.0": "mark-made", "namespace0.1": "mark-made"}
+    assert after == {**made, "memory226-memory227": "mark-offline"}
+    page.run("document.querySelectorAll('[data-mark] summary')[2].click()")
+    page.painted()
+    said = page.run("document.querySelectorAll('[data-mark]')[2].textContent")
+    assert "cxl create-region -t pmem -d decoder0.0 -w 2 -s 1G -m mem0 mem1" in said
+
+
+def test_memory_that_goes_on_and_offline_is_marked_on_both_sides(opened: Callable[..., Page]) -> None:
+    plan = pages.memory_plan_of()
+    page = opened(paint_plan(plan))
+    for each in plan.memory:
+        for side in ("side0", "side1"):
+            assert list(_marks(page, side, *each.range).values()) == [f"mark-{each.action}"]
 
 
 def test_go_to_a_namespace_that_the_picture_has_only_as_a_mark(opened: Callable[..., Page]) -> None:

@@ -15,13 +15,13 @@ __all__ = ["MARKS", "Mark", "fault_marks", "mark_to_json"]
 
 MARKS: dict[str, tuple[str, str]] = {
     "error": ("!", "error"), "destroyed": ("\u00d7", "error"), "removed": ("-", "error"), "warning": ("\u25b2", "warning"),
-    "changed": ("~", "differs"), "renamed": ("~", "differs"), "notice": ("i", "notice"), "made": ("+", "good"), "added": ("+", "good"),
-    "better": ("+", "good"),
+    "changed": ("~", "differs"), "renamed": ("~", "differs"), "offline": ("-", "differs"), "notice": ("i", "notice"),
+    "online": ("+", "good"), "made": ("+", "good"), "added": ("+", "good"), "better": ("+", "good"),
 }  # fmt: skip
 """Severity -> its sign in the picture and the ink of ``page_style``; where marks lie over each other, the first of these is seen.
 
-"error", "warning" and "notice" are the doctor's, and "better" what an upgrade mends; a plan has "made" and "destroyed", and a diff "added",
-"removed", "changed" and "renamed".
+"error", "warning" and "notice" are the doctor's, and "better" what an upgrade mends; a plan has "made" and "destroyed", "removed" for
+what goes without data of its own, and "online" and "offline"; a diff has "added", "removed", "changed" and "renamed".
 """
 
 

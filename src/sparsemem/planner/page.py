@@ -18,13 +18,12 @@ from sparsemem.draw import (
     paint_html,
     paint_svg,
 )
-from sparsemem.kernel.dax.types import DevDax
-from sparsemem.kernel.nvdimm.types import NdNamespace
+from sparsemem.planner.marks import plan_marks
 from sparsemem.planner.prove import block_words, shell_text
-from sparsemem.planner.tables import PARTS, STRANDED
+from sparsemem.planner.tables import CXL_PARTS, CXL_STRANDED, MEMORY_PARTS, PARTS, STRANDED, by_node, shows_balance
 from sparsemem.planner.text import headline, namespace_words
 from sparsemem.planner.vm_text import vm_headline
-from sparsemem.ranges import Range, format_range
+from sparsemem.ranges import format_range
 from sparsemem.spec.rules import RULES
 from sparsemem.units import format_size
 
@@ -33,12 +32,10 @@ if TYPE_CHECKING:
 
     from sparsemem.draw import Comparison, Scene
     from sparsemem.machine.machine import Machine
-    from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.plan import Impossible, Plan
     from sparsemem.planner.vm import VmPlan
 
-__all__ = ["paint_plan", "paint_plan_svg", "paint_vm", "plan_marks"]
-
-_BEFORE, _AFTER = 0, 1
+__all__ = ["paint_plan", "paint_plan_svg", "paint_vm"]
 
 
 def _scene(machine: Machine, *, exact: bool) -> Scene:
@@ -51,62 +48,7 @@ def _picture(plan: Plan, *, exact: bool) -> Scene | Comparison:
     return compare(before, _scene(plan.after, exact=exact)) if plan.commands else before
 
 
-# -- marks
-
-
-def _extent(machine: Machine, name: str) -> tuple[tuple[Range, ...], str]:
-    """Where a namespace or dax device is on a machine, and its size in words; nothing where the machine does not have it."""
-    nd, dax = machine.state.nd.get(name), machine.state.dax.get(name)
-    ranges: tuple[Range, ...] = ()
-    if isinstance(nd, NdNamespace) and nd.size:
-        ranges = (Range(nd.start, nd.end + 1),)
-    elif isinstance(dax, DevDax):
-        ranges = tuple(Range(each.start, each.end + 1) for each in dax.ranges)
-    return ranges, format_size(sum(each.size for each in ranges)) if ranges else ""
-
-
-def _made(each: PlannedNamespace, commands: tuple[str, ...]) -> Mark:
-    facts = [("region", each.region), ("raw size", _bytes(each.raw)), ("usable size", _bytes(each.usable))]
-    if each.data is not None:
-        facts.append(("data", format_range(each.data)))
-    facts.append(("sub-sections", f"{each.subsections:,} mapped"))
-    if each.blocks is not None:
-        facts.append(("memory blocks", f"{block_words(each.blocks)}, on node {each.numa_node}"))
-    if each.device is not None:
-        facts.append(("device", f"/dev/{each.device}"))
-    facts += [("$", command) for command in commands]
-    what = f"{namespace_words(each)}: {format_size(each.usable)} usable of {format_size(each.raw)}"
-    return Mark(each.dev, "made", what, (each.range,), tuple(facts), _AFTER)
-
-
-def plan_marks(plan: Plan) -> tuple[Mark, ...]:
-    """What is destroyed, marked where it was, then what is made, marked where it is."""
-    makers: dict[str, list[str]] = {}
-    destroyers: dict[str, list[str]] = {}
-    for command in plan.commands:
-        said = shell_text(command.argv)
-        for name in dict.fromkeys(each.dev for each in command.expect if each.shows is not None):
-            makers.setdefault(name, []).append(said)
-        for name in command.destroys:
-            destroyers.setdefault(name, []).append(said)
-    marks = []
-    for name, commands in destroyers.items():
-        ranges, size = _extent(plan.before, name)
-        what = f"what is on it is lost{f': {size}' if size else ''}"
-        marks.append(Mark(name, "destroyed", what, ranges, tuple(("$", each) for each in commands), _BEFORE))
-    for each in plan.namespaces:
-        names = dict.fromkeys((each.dev, each.device or each.dev))
-        commands = [said for name in names for said in makers.get(name, ())]
-        marks.append(_made(each, tuple(dict.fromkeys(commands))))
-    return tuple(marks)
-
-
 # -- what is told
-
-
-def _bytes(size: int) -> str:
-    words = format_size(size)
-    return words if words.endswith("bytes") else f"{words} ({size:,} bytes)"
 
 
 def _impossible(each: Impossible) -> Iterator[Sentence]:
@@ -138,7 +80,19 @@ def _commands(plan: Plan) -> Section:
     return Section(f"Commands ({len(lines):,})", (Commands(lines),))
 
 
-def _namespaces(plan: Plan) -> Section:
+def _regions(plan: Plan) -> Table:
+    head = ("CXL region", "memory devices", "window", "ways", "granularity", "addresses", "size", "bytes", "comes with")
+    rows = tuple(
+        (
+            each.region, " ".join(each.memdevs), each.decoder, each.ways, f"{each.granularity:,}" if each.ways > 1 else "",
+            format_range(each.range), format_size(each.range.size), f"{each.range.size:,}", ", ".join(each.found),
+        )
+        for each in plan.regions
+    )  # fmt: skip
+    return Table(head, rows, frozenset({3, 4, 6, 7}))
+
+
+def _namespaces(plan: Plan) -> Table:
     head = (
         "namespace", "what", "region", "addresses", "sub-sections", "raw", "raw bytes", "usable", "usable bytes", "device", "memory blocks",
     )  # fmt: skip
@@ -151,19 +105,49 @@ def _namespaces(plan: Plan) -> Section:
         )
         for each in plan.namespaces
     )  # fmt: skip
-    return Section("What is made", (Table(head, rows, frozenset(range(4, 9))),))
+    return Table(head, rows, frozenset(range(4, 9)))
 
 
-def _balance(balances: tuple[Balance, ...]) -> Section:
-    """Regions beside each other, in bytes; parts that are zero everywhere are left out."""
+def _memory(plan: Plan) -> Table:
+    head = ("memory blocks", "goes", "zone", "node", "device", "addresses", "size", "bytes")
+    rows = tuple(
+        (
+            block_words(each.blocks), each.action, each.zone, each.numa_node, ", ".join(each.devices), format_range(each.range),
+            format_size(each.range.size), f"{each.range.size:,}",
+        )
+        for each in plan.memory
+    )  # fmt: skip
+    return Table(head, rows, frozenset({3, 6, 7}))
+
+
+def _balance(
+    name: str, columns: list[tuple[str, dict[str, int]]], words: dict[str, str], stranded: tuple[str, ...] = ()
+) -> Section:
+    """Columns beside each other, in bytes; parts that are zero everywhere are left out."""
     rows = [
-        (words + (" (stranded)" if part in STRANDED else ""), *(f"{each.parts[part]:,}" for each in balances))
-        for part, words in PARTS.items()
-        if any(each.parts[part] for each in balances)
+        (said + (" (stranded)" if part in stranded else ""), *(f"{parts[part]:,}" for _, parts in columns))
+        for part, said in words.items()
+        if any(parts[part] for _, parts in columns)
     ]
-    rows.append(("together", *(f"{each.size:,}" for each in balances)))
-    head = ("bytes", *(each.region for each in balances))
-    return Section("Where every byte goes", (Table(head, tuple(rows), frozenset(range(1, len(head)))),))
+    rows.append(("together", *(f"{sum(parts.values()):,}" for _, parts in columns)))
+    head = ("bytes", *(column for column, _ in columns))
+    return Section(name, (Table(head, tuple(rows), frozenset(range(1, len(head)))),))
+
+
+def _balances(plan: Plan) -> Iterator[Section]:
+    """Regions, CXL memory devices with their window, and memory blocks by node, before and after."""
+    if plan.balance and shows_balance(plan):
+        yield _balance("Where every byte goes", [(each.region, each.parts) for each in plan.balance], PARTS, STRANDED)
+    if plan.cxl and shows_balance(plan):
+        name = "CXL memory devices and their window"
+        yield _balance(name, [(each.name, each.parts) for each in plan.cxl], CXL_PARTS, CXL_STRANDED)
+    nodes = [
+        (f"node {nid} {when}", {part: 0 if each is None else getattr(each, part) for part in MEMORY_PARTS})
+        for nid, balances in by_node(plan)
+        for when, each in zip(("before", "after"), balances, strict=True)
+    ]
+    if nodes:
+        yield _balance("Memory blocks by node", nodes, MEMORY_PARTS)
 
 
 def _qemu(vm: VmPlan) -> tuple[Section, ...]:
@@ -189,9 +173,11 @@ def _told(plan: Plan, vm: VmPlan | None) -> PageText:
     above += [Section("What can not be had", tuple(_impossible(each))) for each in plan.impossible]
     if plan.commands:
         above.append(_commands(plan))
-    below = [_namespaces(plan)] if plan.namespaces else []
-    if plan.balance:
-        below.append(_balance(plan.balance))
+    made = [*([_regions(plan)] if plan.regions else []), *([_namespaces(plan)] if plan.namespaces else [])]
+    below = [Section("What is made", tuple(made))] if made else []
+    if plan.memory:
+        below.append(Section("Memory that goes online or offline", (_memory(plan),)))
+    below += _balances(plan)
     if plan.notes:
         below.append(Section("Notes", tuple(Sentence(note) for note in plan.notes)))
     return PageText(

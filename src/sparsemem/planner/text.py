@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sparsemem.planner.cxl.stage import PlannedRegion
     from sparsemem.planner.plan import Impossible, Plan, PlannedBlocks, PlannedNamespace
 
-__all__ = ["headline", "namespace_words", "render_text"]
+__all__ = ["blocks_words", "headline", "namespace_words", "region_words", "render_text"]
 
 _MOST = 24
 
@@ -48,18 +48,28 @@ def _namespace(page: Page, each: PlannedNamespace) -> None:
         page.add(f"{block_words(each.blocks)}{many}, on node {each.numa_node}", "      ")
 
 
+def blocks_words(each: PlannedBlocks) -> str:
+    """``memory32 to memory39 of dax0.0 on node 1: online in Movable``."""
+    how = f"online in {each.zone}" if each.action == "online" else f"offline, out of {each.zone}"
+    of = f" of {', '.join(each.devices)}" if each.devices else ""
+    return f"{block_words(each.blocks)}{of} on node {each.numa_node}: {how}"
+
+
 def _blocks(page: Page, each: PlannedBlocks) -> None:
     first, last = each.blocks
     many = f", {last - first} blocks" if last - first > 1 else ""
-    how = f"online in {each.zone}" if each.action == "online" else f"offline, out of {each.zone}"
-    of = f" of {', '.join(each.devices)}" if each.devices else ""
-    page.add(f"{block_words(each.blocks)}{of} on node {each.numa_node}: {how}", "  ", "    ", "36")
+    page.add(blocks_words(each), "  ", "    ", "36")
     page.add(f"{format_range(each.range)}, {sizes(each.range.size)}{many}", "      ")
 
 
-def _cxl_region(page: Page, each: PlannedRegion) -> None:
+def region_words(each: PlannedRegion) -> str:
+    """``on mem0 mem1, in the window of decoder0.0, 2 ways of 256 bytes``."""
     many = f", {each.ways} ways of {each.granularity} bytes" if each.ways > 1 else ""
-    page.add(f"{each.region} on {' '.join(each.memdevs)}, in the window of {each.decoder}{many}", "  ", "    ", "36")
+    return f"on {' '.join(each.memdevs)}, in the window of {each.decoder}{many}"
+
+
+def _cxl_region(page: Page, each: PlannedRegion) -> None:
+    page.add(f"{each.region} {region_words(each)}", "  ", "    ", "36")
     page.add(f"{format_range(each.range)}, {sizes(each.range.size)}", "      ")
     if each.found:
         page.add(f"comes with {', '.join(each.found)}", "      ")
