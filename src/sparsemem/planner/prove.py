@@ -128,7 +128,7 @@ class Prover:
             for ndns in space.replaced:
                 self._back_to_devdax(device_of(self.machine.state, ndns))
                 if ndns.name not in in_place and space.name not in labels:
-                    self._destroy(ndns.name)
+                    self._destroy(ndns.name, stays=not space.labelled)
             for dev in space.replaced_devices:
                 self._back_to_devdax(dev.name)
                 if dev.name not in in_place:
@@ -156,10 +156,12 @@ class Prover:
             tuple(back),
         )
 
-    def _destroy(self, name: str) -> None:
+    def _destroy(self, name: str, *, stays: bool) -> None:
+        """``stays``: the region has no labels, so its namespace is all of it for ever; ndctl disables it and destroys none."""
         argv = ("ndctl", "destroy-namespace", "-f", name)
         self._must(argv)
-        self._add(argv, f"The intent replaces {name}.", [Expectation("ndctl", name, None)], None, (name,))
+        shows = {"mode": "raw", "state": "disabled"} if stays else None
+        self._add(argv, f"The intent replaces {name}.", [Expectation("ndctl", name, shows)], None, (name,))
 
     def _destroy_dax(self, name: str) -> None:
         if name.endswith(".0"):  # the kernel keeps the first device of a region: it can be emptied

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
     from sparsemem.planner.plan import Expectation
 
-__all__ = ["POLICY", "View", "changes", "differences", "same_thing", "show_words", "unmet", "uuids_of", "view_of"]
+__all__ = [
+    "POLICY", "SYSFS", "View", "changes", "devices_of", "differences", "same_thing", "show_words", "sysfs_of", "unmet", "uuids_of",
+    "view_of",
+]  # fmt: skip
 
 View = dict[str, dict[str, Any]]
 
 POLICY = "auto_online_blocks"
 """The view's name of the kernel's policy, which some plans set and set back."""
+
+SYSFS = "sysfs"
+"""What no list shows: where devices begin, and of regions their DIMMs and whether they have labels."""
 
 _KEYS = {"namespace": (*NAMESPACE_KEYS, "state"), "region": ("size", "state"), "dax": (*DEVICE_KEYS, "state")}
 
@@ -35,7 +41,7 @@ def _walk(document: Any, key: str) -> Iterator[dict[str, Any]]:
             yield from _walk(each, key)
 
 
-def _devices(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def devices_of(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(kind, name, what is shown), without seeds."""
     for tool, key in (("ndctl", "dev"), ("daxctl", "chardev")):
         for shown in _walk(lists.get(tool), key):
@@ -48,17 +54,28 @@ def _devices(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
 def view_of(lists: Mapping[str, Any]) -> View:
     """The view of what a runner observed: the documents of ``ndctl`` and ``daxctl``, and ``auto_online_blocks`` (None: unreadable)."""
     view: View = {}
-    for kind, name, shown in _devices(lists):
+    for kind, name, shown in devices_of(lists):
         view[name] = {key: shown[key] for key in _KEYS[kind] if key in shown}
     if lists.get(POLICY):
         view[POLICY] = {"policy": str(lists[POLICY]).strip()}
     return view
 
 
+def sysfs_of(lists: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Device -> attribute -> its text, of those that a runner reads from sysfs."""
+    found: dict[str, dict[str, str]] = {}
+    for line in str(lists.get(SYSFS) or "").splitlines():
+        path, _, value = line.partition(":")
+        parts = path.split("/")
+        if len(parts) > 1 and value:
+            found.setdefault(parts[-2], {})[parts[-1]] = value.strip()
+    return found
+
+
 def uuids_of(lists: Mapping[str, Any]) -> dict[str, str]:
     """Namespace -> its uuid."""
     return {
-        name: str(shown["uuid"]) for kind, name, shown in _devices(lists) if kind == "namespace" and "uuid" in shown
+        name: str(shown["uuid"]) for kind, name, shown in devices_of(lists) if kind == "namespace" and "uuid" in shown
     }
 
 
@@ -95,7 +112,7 @@ def differences(found: View, wanted: View, names: Iterable[str] | None = None) -
 
 def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
     """What of a command's expectations does not hold: one sentence each."""
-    shown = {name: each for _, name, each in _devices(lists)}
+    shown = {name: each for _, name, each in devices_of(lists)}
     out = []
     for each in expect:
         now = shown.get(each.dev)
