@@ -146,7 +146,13 @@ def headline(plan: Plan) -> str:
     if plan.impossible:
         return f"no plan for Linux {plan.kernel} with ndctl {tool}"
     count = len(plan.namespaces)
-    how = "no arrangement strands less" if plan.optimal else "found by a quick search: another one may strand less"
+    shared = sum(each.count for each in plan.intent.items if each.amount.kind == "rest") > 1
+    best = (
+        "no equal parts are larger, and no arrangement of them strands less"
+        if shared
+        else "no arrangement strands less"
+    )
+    how = best if plan.optimal else "found by a quick search: another one may strand less"
     return (
         f"Plan for Linux {plan.kernel} with ndctl {tool}: {count} namespace{'' if count == 1 else 's'}, played on the model. "
         f"{format_size(plan.stranded)} are stranded; {how}."
