@@ -76,3 +76,18 @@ def test_an_old_ndctl_would_take_a_disabled_namespace_for_a_new_one() -> None:
     Player(board).step(text, parse_step(text))
     assert make_plan(board, parse_intent("raw 96M"), ndctl=(76,)).namespaces[0].dev == "namespace0.2"
     assert "namespace0.0" in make_plan(board, parse_intent("raw 96M"), ndctl=(67,)).impossible[0].why
+
+
+def test_a_rest_gets_something_though_less_would_be_stranded_without_it() -> None:
+    """The tightest arrangement left less than a memory block behind the metadata; another leaves one."""
+    line = (
+        "5.8; 1M-2G ram, 0x101000000-0x130ffffff pmem, 0x132000000-0x191ffffff pmem; with auto_online=offline; "
+        "nd_region 0x101000000-0x130ffffff region=0 node=1 ways=2 slot=0 nmem=0 labels=1.1; "
+        "nd_region 0x132000000-0x191ffffff region=1 node=0 slot=2 nmem=2 labels=1.1"
+    )
+    made = make_plan(parse_machine(line), parse_intent("raw 126M on region0, raw 16M on region0")).after.copy()
+    text = "ndctl destroy-namespace -f namespace0.0"
+    Player(made).step(text, parse_step(text))
+    wish = "sector usable 70M, 7 x devdax 192M, 2 x raw 192M, system-ram all whole blocks no-movable"
+    plan = make_plan(made, parse_intent(wish), ndctl=(70,))
+    assert [each.usable for each in plan.namespaces if each.mode == "system-ram"] == [256 * MIB]

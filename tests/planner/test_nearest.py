@@ -63,3 +63,17 @@ def test_nothing_is_near_where_nothing_can_be_had() -> None:
     plan = make_plan(board, parse_intent("raw 16M, sector 16M"))
     assert plan.impossible
     assert not any(wrong.nearest for wrong in plan.impossible)
+
+
+def test_a_quick_search_that_finds_nothing_does_not_say_that_there_is_nothing() -> None:
+    board = machine("6.12", *[64 * GIB] * 8)
+    tight = ", ".join(f"fsdax {1024 + 16 * number}M" for number in range(200))  # 1 GiB less than there is
+    plan = make_plan(board, parse_intent(tight), nearest=False)
+    if plan.impossible:
+        assert plan.search == "heuristic"
+        assert "does not say that there is none" in plan.impossible[0].why
+    more = make_plan(board, parse_intent(tight.replace("fsdax 1", "fsdax 11")))
+    assert more.impossible[0].nearest  # the first of so many items, at the least
+    much = make_plan(board, parse_intent("200 x fsdax 3G"), nearest=False)
+    assert much.search == "exact"
+    assert "quick search" not in much.impossible[0].why

@@ -138,8 +138,7 @@ class _Division:
             made = self._by_bytes(problem)
             done = Searched(made, made[0][0] == least_cost(problem), None) if made is not None else search(problem)
         self.work += problem.tried
-        if done.found is not None and {each.item for each in done.found[1]} != {want.item for want in wants}:
-            return Searched(None, done.exact, next(iter(problem.fills), None))
+        old.certain = old.certain and problem.certain
         return done
 
     def bins(self) -> list[tuple[int, int]]:

@@ -52,7 +52,8 @@ def _nothing(machine: Machine, intent: Intent, question: Question, impossible: l
     spaces = find_spaces(machine.state, (), question.ndctl)
     return Plan(
         intent=intent, kernel=str(machine.kernel.version), ndctl=question.ndctl, commands=(), namespaces=(),
-        balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible), search="exact", optimal=False,
+        balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible),
+        search="exact" if question.forbidden or question.problem.certain else "heuristic", optimal=False,
         before=machine, after=machine,
     )  # fmt: skip
 

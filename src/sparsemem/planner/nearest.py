@@ -265,7 +265,10 @@ def impossible_room(question: Question, asker: Asker | None) -> Impossible:
     """Every item is legal, and there is no arrangement of them all."""
     problem = question.problem
     want = question.blocked or _blocked(problem)
+    certain = problem.certain
     why, rule = _why(question, want)
+    if not certain:
+        why += "; a quick search has found no arrangement, which does not say that there is none"
     return Impossible(
         item=want.item, what=str(want.what), why=why, rule=rule, says=_said(question.machine, problem, want.what),
         nearest=had(_options(problem, want, asker), asker) if asker is not None else (),

@@ -87,8 +87,12 @@ class Problem:
         self.wants = wants
         self.ndctl = ndctl
         self.tried = 0
+        self.certain = True
+        """Has every search of it looked at everything so far? Else that nothing was found does not say that there is nothing."""
         self.most_tried = _MOST_TRIED
         self.most_spent = rules.spent + _MOST_SPENT
+        self.must: dict[int, int] = {}
+        """By item: the region in which a "rest" has to get something."""
         self.whole_sections = not rules.f.subsection_hotplug
         groups = _groups([want for want in wants if want.is_rest])
         self.equal = [group for group in groups if len(group) > 1 or group[0].what.count > 1]
@@ -209,6 +213,8 @@ class Problem:
                 ways.append(([shorter[0]], shorter[1]))
         ended = []
         for made, left in ways:
+            if not made and self.must.get(rests[0].item) == index:
+                continue
             cost = sum(waste(self, each) for each in made) + self.unusable(index, left)
             cost += sum(end - start for start, end in left.gaps) if self.spaces[index].labelled else 0
             ended.append(((cost, -sum(each.outcome.usable for each in made)), made, left))

@@ -27,7 +27,7 @@ __all__ = ["Asker", "Question"]
 _MOST_ASKED = 60
 _QUICKLY = 500
 _MOST_SPENT = 80_000
-_MOST_TRIED = 80_000
+_MOST_TRIED = 40_000
 
 
 def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> Machine:

@@ -177,6 +177,16 @@ def _relaxed(question: Question, asker: Asker) -> Iterator[Intent]:
                 yield grown
 
 
+def _first(question: Question, asker: Asker) -> Iterator[Intent]:
+    """As many items as can be had, from the first on: where there are too many to be grown one by one."""
+    intent, low, high = question.intent, 0, len(question.intent.items)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if asker.can(replace(intent, items=intent.items[:middle])) else (low, middle)
+    if low:
+        yield replace(intent, items=intent.items[:low])
+
+
 def whole(question: Question, asker: Asker) -> tuple[str, ...]:
     """The intents nearest to one that can not be had in more than one way, each played on the model."""
     near: tuple[str, ...] = ()
@@ -185,4 +195,7 @@ def whole(question: Question, asker: Asker) -> tuple[str, ...]:
         near = had(_relaxed(question, asker), asker)
         if near or len(asker.stuck) == stuck:
             break  # else: once more without what turned out not to let go
+    if not near:
+        asker.left, asker.spent = _MOST_ASKED, 0
+        near = had(_first(question, asker), asker)
     return near

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from sparsemem.planner.problem import waste
+from sparsemem.planner.problem import Problem, waste
 
 if TYPE_CHECKING:
-    from sparsemem.planner.problem import Cost, Placement, Problem, Room, Want
+    from sparsemem.planner.problem import Cost, Placement, Room, Want
 
 __all__ = ["Found", "Searched", "blocked_in", "free_of_place", "least_cost", "placed", "search"]
 
@@ -158,23 +158,60 @@ def placed(problem: Problem, wanted: list[tuple[Want, int]]) -> Found | None:
     return _closed(problem, rooms, made)
 
 
-def _closed(problem: Problem, rooms: list[Room], made: list[list[Placement]]) -> Found:
-    """With what fills the rest, and the cost of it all."""
+def _closed(problem: Problem, rooms: list[Room], made: list[list[Placement]]) -> Found | None:
+    """With what fills the rest, and the cost of it all; None where a rest gets nothing that has to."""
     cost = sum(waste(problem, each) for group in made for each in group), 0
     for index, room in enumerate(rooms):
-        more, filled, _ = min(problem.close(index, room), key=lambda way: way[0])
+        ways = problem.close(index, room)
+        if not ways:
+            return None
+        more, filled, _ = min(ways, key=lambda way: way[0])
         made[index] += filled
         cost = cost[0] + more[0], cost[1] + more[1]
     return cost, tuple(each for group in made for each in group)
 
 
 def search(problem: Problem) -> Searched:
-    """All orders and regions, or (where that takes too long) a quick choice."""
+    """All orders and regions, or (where that takes too long) a quick choice. Every "rest" gets something."""
+    done = _search(problem)
+    for rest in problem.fills:
+        if done.found is not None and rest.item not in {each.item for each in done.found[1]}:
+            done = _with_something(problem, rest, done.exact)
+    return done
+
+
+def _with_something(problem: Problem, rest: Want, exact: bool) -> Searched:
+    """The arrangement that strands least leaves a "rest" nothing: the best of those that leave it something, in one region or another."""
+    best: tuple[Found, int] | None = None
+    for index in rest.spaces:
+        other = Problem(problem.rules, problem.intent, problem.spaces, problem.wants, problem.ndctl)
+        other.most_tried, other.most_spent = problem.most_tried, problem.most_spent
+        other.must = {**problem.must, rest.item: index}
+        done = _search(other)
+        exact = exact and done.exact
+        problem.certain = problem.certain and other.certain
+        if done.found is not None and (best is None or done.found[0] < best[0][0]):
+            best = done.found, index
+    if best is None:
+        return Searched(None, exact, rest)
+    problem.must[rest.item] = best[1]
+    return Searched(best[0], exact, None)
+
+
+def _search(problem: Problem) -> Searched:
     try:
         return Searched(_Exact(problem).run(), True, None)
     except (_TooMuchError, RecursionError):
         found, blocked = _greedy(problem)
+        problem.certain = problem.certain and _too_many_bytes(problem)
         return Searched(found, False, blocked)
+
+
+def _too_many_bytes(problem: Problem) -> bool:
+    """Is more asked for than is free? Then there is no arrangement, whatever the search has looked at."""
+    free = sum(end - start for space in problem.spaces for start, end in space.gaps)
+    sizes = (min(want.raw.values()) if want.raw else want.what.amount.size for want in problem.wants)
+    return sum(size * want.what.count for size, want in zip(sizes, problem.wants, strict=True)) > free
 
 
 def blocked_in(problem: Problem) -> Want | None:

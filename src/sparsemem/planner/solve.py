@@ -33,8 +33,4 @@ def solve(problem: Problem) -> tuple[Solution | None, Want | None]:
     found, exact, blocked = search(problem)
     if found is None:
         return None, blocked or blocked_in(problem)
-    got = {each.item for each in found[1]}
-    for rest in problem.fills:
-        if rest.item not in got:
-            return None, rest
     return Solution(found[1], found[0], exact, exact or found[0][0] == least_cost(problem)), None
