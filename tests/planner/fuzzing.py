@@ -259,6 +259,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("number", nargs="?", type=int, help="ask this one question, and show the answer")
     parser.add_argument("--seed", type=int, default=0, help="the first number")
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=3600, help="stop after so long, and count what there is")
     parser.add_argument("--no-nearest", action="store_true")
     parser.add_argument("--list-without", action="store_true", help="list the impossible ones without a nearest intent")
     args = parser.parse_args(argv)
@@ -268,8 +269,10 @@ def main(argv: list[str]) -> int:
         plan = make_plan(question.machine(), parse_intent(question.intent), ndctl=(question.ndctl,))
         print(render_text(plan, 120, picture=False))
         return 0
-    tally = Tally()
+    tally, end = Tally(), time.monotonic() + args.seconds
     for number in range(args.seed, args.seed + args.count):
+        if time.monotonic() > end:
+            break
         tally.add(draw(number), nearest=not args.no_nearest)
     for kind, count in sorted(tally.kinds.items()):
         print(f"{count:6} {kind}")
