@@ -2,7 +2,7 @@
 
 ::
 
-    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | item
+    intent := part { "," part }            part := "keep" | "replace" ( "all" | DEVICE ) | item | memory (see memory.grammar)
     item   := [ COUNT "x" ] MODE [ amount ] { option }          in any order
     amount := [ "usable" ] SIZE | NUMBER "%" | "rest" | "all whole blocks"
     option := "on" PLACE | "node=" N | "name=" TEXT | "map=" ( dev | mem ) | "align=" SIZE | "sector=" BYTES | "movable" | "no-movable"
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sparsemem.errors import InputError, UsageError
 from sparsemem.planner.intent import MODES, Amount, Intent, Item, size_word
+from sparsemem.planner.memory.grammar import ACTIONS, parse_memory
 from sparsemem.units import parse_size
 
 __all__ = ["build_item", "device_name", "parse_intent", "place_name"]
@@ -288,6 +289,7 @@ def parse_intent(text: str) -> Intent:
     """Read the one-line form. Raises InputError with the column and what to write instead."""
     items: list[Item] = []
     replace: list[str] = []
+    memory = []
     keep = False
     for words in _joined(_parts(text)):
         first = words[0]
@@ -299,12 +301,14 @@ def parse_intent(text: str) -> Intent:
             if len(words) < 2:
                 raise _wrong("replace what", first.column, 'write "replace namespace0.0" or "replace all"')
             replace += [device_name(word.text, word.column) for word in words[1:]]
+        elif first.text.lower() in ACTIONS:
+            memory.append(parse_memory(words))
         else:
             items.append(_item(_Part(words)))
     if keep and replace:
         raise _wrong("keep and replace together", None, "what is not replaced is kept: leave keep out")
-    if not items and not replace:
+    if not items and not replace and not memory:
         raise _wrong("nothing is asked for", None, "write " + _EXAMPLE)
     if "all" in replace:
         replace = ["all"]
-    return Intent(tuple(items), tuple(dict.fromkeys(replace)))
+    return Intent(tuple(items), tuple(dict.fromkeys(replace)), tuple(memory))

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from sparsemem.planner.intent import Intent
 from sparsemem.planner.measure import balance
+from sparsemem.planner.memory.balance import memory_balance, memory_notes
+from sparsemem.planner.memory.prove import play_memory
+from sparsemem.planner.memory.select import CannotError
 from sparsemem.planner.nearest import had, impossible_item, impossible_room
 from sparsemem.planner.plan import Impossible, Plan
 from sparsemem.planner.predict import Rules
@@ -18,7 +21,7 @@ from sparsemem.planner.spaces import find_spaces
 
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
-    from sparsemem.planner.plan import Balance
+    from sparsemem.planner.plan import Balance, PlannedBlocks
     from sparsemem.planner.spaces import Space
 
 __all__ = ["make_plan"]
@@ -26,7 +29,7 @@ __all__ = ["make_plan"]
 _MOST_TOLD = 32
 
 
-def _notes(question: Question, prover: Prover) -> list[str]:
+def _notes(question: Question, prover: Prover, planned: list[PlannedBlocks]) -> list[str]:
     notes = []
     rules = question.rules
     for each in question.solution.placements if question.solution is not None else ():
@@ -43,6 +46,7 @@ def _notes(question: Question, prover: Prover) -> list[str]:
         notes.append(
             "Memory in ZONE_NORMAL can hold the kernel's own pages, and may never come back: there is no undo for it."
         )
+    notes += memory_notes(question.intent, prover.machine.state, planned)
     if prover.rules.state.kernel.version.caveat:
         notes.append(prover.rules.state.kernel.version.caveat)
     return notes
@@ -124,6 +128,21 @@ def _rehearsed(machine: Machine, question: Question) -> Prover | CommandRefusedE
     return prover
 
 
+def _no_memory(
+    machine: Machine, intent: Intent, number: int, cannot: CannotError, ndctl: tuple[int, ...], *, nearest: bool
+) -> Impossible:  # fmt: skip
+    """A memory item that can not be had, with what can stand in its place: played, too."""
+    found = []
+    for items in cannot.options if nearest else ():
+        other = intent.with_memory(number, items)
+        if not make_plan(machine, other, ndctl=ndctl, nearest=False).impossible:
+            found.append(str(other))
+    return Impossible(
+        item=len(intent.items) + number, what=str(intent.memory[number]), why=cannot.why, rule=cannot.rule, says=cannot.says,
+        nearest=tuple(dict.fromkeys(found)),
+    )  # fmt: skip
+
+
 def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,), nearest: bool = True) -> Plan:
     """Plan ``intent`` on ``machine``, which stays as it is. ``nearest``: look for intents that can be had where this one can not.
 
@@ -140,6 +159,13 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
         asker = Asker(question, refusal) if nearest else None
         return _nothing(machine, intent, question, _impossible(question, prover, asker))
     assert question.solution is not None
+    planned: list[PlannedBlocks] = []
+    for number, memory in enumerate(intent.memory):
+        try:
+            planned += play_memory(prover, memory, len(intent.items) + number)
+        except CannotError as cannot:
+            wrong = _no_memory(machine, intent, number, cannot, ndctl, nearest=nearest)
+            return _nothing(machine, intent, question, [wrong])
     rounding = {}
     for each in prover.namespaces:
         amount = intent.items[each.item].amount
@@ -153,7 +179,9 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
         intent=intent, kernel=str(machine.kernel.version), ndctl=ndctl, commands=tuple(prover.commands),
         namespaces=tuple(prover.namespaces), balance=balances, impossible=(),
         search="exact" if question.solution.exact else "heuristic", optimal=question.solution.optimal,
-        notes=tuple(_notes(question, prover)), before=machine, after=prover.machine,
+        notes=tuple(_notes(question, prover, planned)), memory=tuple(planned),
+        memory_before=memory_balance(machine.state) if intent.memory else (),
+        memory_after=memory_balance(prover.machine.state) if intent.memory else (), before=machine, after=prover.machine,
     )  # fmt: skip
 
 

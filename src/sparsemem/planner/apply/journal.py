@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import InputError, UnreadableError, UsageError
 from sparsemem.planner.apply.errors import ApplyError
+from sparsemem.planner.apply.view import watched
 from sparsemem.planner.plan import Expectation
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def _step(told: dict[str, Any]) -> Step:
 
 
 class Journal:
-    """An open journal, locked. ``events`` are all so far; ``views[n]`` is what the machine shows after ``n`` commands."""
+    """An open journal, locked. ``events`` are all so far; ``views[n]`` is what the machine shows after ``n`` commands,
+    the memory blocks ``watched`` among it."""
 
     def __init__(self, path: Path, descriptor: int, head: dict[str, Any], events: list[dict[str, Any]]) -> None:
         self.path = path
@@ -67,6 +69,7 @@ class Journal:
         self.head = head
         self.events = events
         self.steps = tuple(_step(each) for each in head["steps"])
+        self.watched = watched(step.argv for step in self.steps)
         self.views: list[View] = [dict(head["start"])]
         for step in self.steps:
             view = dict(self.views[-1])

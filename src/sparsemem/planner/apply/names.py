@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparsemem.planner.apply.view import same_thing, view_of
+from sparsemem.planner.apply.view import WATCH, same_thing, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,7 @@ class Named:
 
     def observe(self) -> dict[str, Any]:
         names = self._journal.names
+        lists = {**self._runner.observe(), WATCH: self._journal.watched}
         planned = {real: name for name, real in names.items()}
 
         def turn(document: Any) -> Any:
@@ -63,7 +64,11 @@ class Named:
         def back(real: str) -> str:
             return planned.get(real, f"{real}{_OTHER}" if real in names else real)
 
-        return {key: turn(value) for key, value in self._runner.observe().items()} if names else self._runner.observe()
+        return (
+            {key: turn(value) if key in ("ndctl", "daxctl") else value for key, value in lists.items()}
+            if names
+            else lists
+        )
 
     def log(self) -> tuple[str, ...]:
         return self._runner.log()

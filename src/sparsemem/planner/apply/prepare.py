@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.planner.apply.runners import ModelRunner
-from sparsemem.planner.apply.view import changes, differences, same_thing, view_of
+from sparsemem.planner.apply.view import WATCH, changes, differences, same_thing, view_of, watched
 from sparsemem.planner.prove import PredictionError
 from sparsemem.planner.report import command_to_json
 
@@ -18,13 +18,14 @@ __all__ = ["adopt", "head_of", "steps_of"]
 def steps_of(plan: Plan) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """The view before the first command, and the commands as JSON with their ``changes``. Raises PredictionError."""
     model = ModelRunner(plan.before.copy(), plan.ndctl)
-    start = before = view_of(model.observe())
+    blocks = watched(command.argv for command in plan.commands)
+    start = before = view_of({**model.observe(), WATCH: blocks})
     steps = []
     for command in plan.commands:
         code, output = model.run(command.argv)
         if code:
             raise PredictionError(f"{command.text} was played and is refused now: {output.strip()}")
-        after = view_of(model.observe())
+        after = view_of({**model.observe(), WATCH: blocks})
         steps.append({**command_to_json(command), "changes": changes(before, after)})
         before = after
     return start, steps
@@ -45,6 +46,7 @@ def adopt(head: dict[str, Any], lists: dict[str, Any]) -> list[str]:
     The devices, their modes and sizes, and the policy decide. What else is shown of a device need not be known to whoever only read the
     machine's files; from now on it must stay.
     """
+    lists = {**lists, WATCH: watched(step["argv"] for step in head.get("steps", ()))}
     view, start = view_of(lists), head["start"]
     wrong = [name for name in {**start, **view} if not same_thing(view.get(name), start.get(name))]
     if not wrong:
