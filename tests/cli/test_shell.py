@@ -69,6 +69,8 @@ def test_completion_of_the_tools() -> None:
     assert ends("ndctl create-namespace -m f") == ["fsdax"]
     assert ends("ndctl disable-namespace name") == ["namespace0.0"]
     assert ends("true && daxctl re") == ["reconfigure-device"]
+    assert ends("chmem --z") == ["--zone"]
+    assert ends("lsmem --sum") == ["--summary"]
     assert ends("cat /sys/bus/nd/devices/nm") == ["/sys/bus/nd/devices/nmem0/"]
     assert "/dev/pmem0" not in ends("mkfs.ext4 -q /dev/p")
     prompt.line("ndctl create-namespace -s 16M")

@@ -5,6 +5,7 @@ The machines are those of public reports where there is one (``sparsemem.explain
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -233,6 +234,30 @@ def test_a_policy_that_stops_daxctl() -> None:
     unread = replace(read_model(player.machine), auto_online=None)
     ctx = make_context(player.machine, unread, True, (), captured=False)
     assert state(_examine(ctx, ()), "auto-online") == "skipped auto_online_blocks was not read"
+
+
+def test_kmem_blocks_that_are_partly_online_have_chmem_as_a_remedy_too() -> None:
+    steps = (
+        "ndctl create-namespace -m devdax -s 1G",
+        "daxctl reconfigure-device -N -m system-ram dax0.0",
+        "echo online_kernel > /sys/devices/system/memory/memory34/state",
+    )
+    player = play(LABELLED.format("6.1"), *steps)
+    first, second = finding(player, "kmem-partly-online").remedies
+    assert first.argv == ("daxctl", "online-memory", "dax0.0")
+    assert second.steps == (
+        ("chmem", "-e", "-z", "Movable", "-b", "33"),
+        ("chmem", "-e", "-z", "Movable", "-b", "35-39"),
+    )
+    assert second.command == "sh -c 'chmem -e -z Movable -b 33 && chmem -e -z Movable -b 35-39'"
+    for step in second.steps:
+        answer = player.step(shlex.join(step), parse_step(shlex.join(step)))
+        assert (answer.exit_code, answer.stdout) == (0, "")
+    assert "kmem-partly-online" not in ids(diagnose_machine(player.machine))
+    assert {player.machine.state.blocks[number].zone for number in (33, 35, 36, 37, 38, 39)} == {"Movable"}
+    other = play(LABELLED.format("6.1"), *steps)
+    words = "daxctl online-memory dax0.0"
+    assert "WARNING: detected a race" in other.step(words, parse_step(words)).stdout
 
 
 def test_kmem_blocks_that_are_partly_online() -> None:

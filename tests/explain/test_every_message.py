@@ -67,6 +67,17 @@ MESSAGES = (
     "Unable to create mapping for hot added memory 0xc000000100000000..0xc000000101000000: -1",
     "[800000000000 800040000000] is outside linear mapping region",
     "arch_add_memory: Problem encountered in __add_pages() as ret=-22",
+    # chmem, as the real one of 2.38.1 printed them (tests/tools/chmem.json), and with the errnos of the kernel
+    "chmem: Memory Block 12 (0x0000000060000000-0x0000000067ffffff) disable failed: Device or resource busy",
+    "chmem: Memory Block 0 (0x0000000000000000-0x0000000007ffffff) disable failed: Invalid argument",
+    "chmem: Memory Block 1 (0x0000000008000000-0x000000000fffffff) enable failed: No space left on device",
+    "chmem: Memory Block 0 (0x0000000000000000-0x0000000007ffffff) disable failed: Zone mismatch",
+    "chmem: Memory Block 2 (0x0000000100000000-0x000000017fffffff) enable failed: Zone mismatch",
+    "chmem: Could only enable 384M of memory",
+    "chmem: Could only disable 1.1G of memory",
+    "chmem: Size must be aligned to memory block size (128M)",
+    "chmem: Start address and (end address + 1) must be aligned to memory block size (128M)",
+    "chmem: zone ignored, no valid_zones sysfs attribute present",
     # fs/ext4, fs/xfs, drivers/dax/super.c, ndctl -v
     "EXT4-fs (pmem0p1): DAX unsupported by block device. Turning off DAX.",
     "EXT4-fs (pmem0): DAX unsupported by block device.",

@@ -14,7 +14,7 @@ from sparsemem.lab.qemu import BINARY
 from sparsemem.planner import make_plan, parse_intent, shell_text
 from sparsemem.planner.apply import Journal, ModelRunner, head_of, standing
 from sparsemem.planner.apply.runners import LISTS, read_lists
-from sparsemem.planner.apply.view import view_of
+from sparsemem.planner.apply.view import WATCH, view_of
 from sparsemem.play import parse_scenario
 from sparsemem.play.setup import set_up
 from tests.lab.test_real import KERNEL, _missing
@@ -85,8 +85,16 @@ def _start(both: Both, path: Path, intent: str = INTENT) -> Journal:
     assert not plan.impossible
     Journal.create(path, head_of(plan, "lab")).close()
     with Journal.open(path) as journal:
-        assert journal.views[0] == view_of(both.observe()), "the machine that was planned for"
+        assert journal.views[0] == _view(both, journal), "the machine that was planned for"
         return journal
+
+
+def _view(both: Both, journal: Journal) -> dict[str, Any]:
+    """What both show, the memory blocks of the plan among it."""
+    lists = {**both.observe(), WATCH: journal.watched}
+    modelled = view_of({**both.model.observe(), WATCH: journal.watched})
+    assert view_of(lists) == modelled
+    return modelled
 
 
 def _result(outcome: Outcome | None) -> str | None:
@@ -119,6 +127,41 @@ def test_killed_at_every_step_and_taken_back(both: Both, tmp_path: Path) -> None
         assert outcome is not None
         assert (outcome.result, outcome.left, outcome.lost) == ("undone", (), ())
         assert view_of(both.observe()) == planned.views[0]
+
+
+def test_memory_blocks(both: Both, tmp_path: Path) -> None:
+    """The real chmem, killed around every step, and once between two blocks."""
+    path = tmp_path / "plan.jsonl"
+    planned = _start(both, path, "system-ram 512M, offline dax0.0, online memory34-memory35 movable")
+    assert [step.argv[0] for step in planned.steps if step.argv[0] == "chmem"] == ["chmem"] * 2
+    last = len(planned.steps)
+    for step, end in ((last - 1, "after run"), (last, "torn done")):
+        for point in ("torn begin", "after begin", end):
+            assert go(path, both, step, point) is None, (step, point)
+    assert _result(go(path, both)) == "done"
+    assert _view(both, planned) == planned.views[-1]
+    for step in (last, last - 1):
+        assert go(path, both, step, "after run", undo=True) is None
+    assert _result(go(path, both, undo=True)) == "undone"
+    assert _view(both, planned) == planned.views[0]
+
+
+def test_memory_blocks_half_way(both: Both, tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    planned = _start(both, path, "system-ram 512M, offline dax0.0")
+    assert go(path, both, len(planned.steps), "before begin") is None
+    argv = planned.steps[-1].argv
+    first = argv[-1].partition("-")[0]
+    assert go(path, both, len(planned.steps), "after begin") is None
+    assert both.run((*argv[:-1], first))[0] == 0
+    told = go(path, both)
+    assert told is not None
+    assert (told.result, told.step) == ("half", len(planned.steps))
+    assert f"{first} offline" in told.found[0] or f"memory {first} offline" in " ".join(told.found)
+    assert _result(go(path, both, repair=True)) == "done"
+    assert _view(both, planned) == planned.views[-1]
+    assert _result(go(path, both, undo=True)) == "undone"
+    assert _view(both, planned) == planned.views[0]
 
 
 def test_half_made(both: Both, tmp_path: Path) -> None:

@@ -185,3 +185,21 @@ def test_a_machine_that_cannot_be_booted_is_refused(tmp_path: Path, machine: str
     file.write_text(f"steps = []\n[machine]\n{machine}\n")
     with pytest.raises(InputError, match="cannot be booted"):
         load(str(file))
+
+
+def test_a_block_that_chmem_finds_busy_is_luck() -> None:
+    """As a 7.2 guest of 512 MiB did: which blocks of a kernel zone hold pages of its own."""
+    command = "chmem -v -d -b 0-2"
+    block = "Memory Block {} (0x{:016x}-0x{:016x})"
+    name = [block.format(nr, nr << 27, ((nr + 1) << 27) - 1) for nr in (0, 1, 2)]
+    said = (
+        f"chmem: {name[0]} disable failed: Invalid argument\nchmem: {name[1]} disable failed: Device or resource busy\n"
+    )
+    said += f"{name[2]} disabled\n"
+    verdict = check(command, "lsmem", lies={command: GuestAnswer(64, said, ("page dumped because: unmovable page",))})
+    assert (verdict.outcome, verdict.steps) == ("same", 1), "what comes later is another machine's"
+    assert {each.excuse for each in verdict.differences} == {
+        "whether a kernel zone's block can go offline depends on where the kernel's own pages lie"
+    }
+    other = said.replace(f"chmem: {name[1]} disable failed: Device or resource busy", f"{name[1]} enabled")
+    assert check(command, lies={command: GuestAnswer(64, other, ())}).outcome == "different"

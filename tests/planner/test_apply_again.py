@@ -131,6 +131,21 @@ def test_what_a_reboot_undid_is_done_again(tmp_path: Path) -> None:
         assert shape(view_of(runner.observe())) == shape(journal.views[-1])
 
 
+def test_memory_that_a_reboot_brought_back_goes_again(tmp_path: Path) -> None:
+    path, runner = fresh(tmp_path, "system-ram 512M, offline 128M")
+    for boot in ("boot0", "boot1"):
+        done = go(path, runner, boot=boot)
+        assert done is not None
+        assert done.result == "done"
+        memory = {name: shown for name, shown in view_of(runner.observe()).items() if shown.get("mode") == "system-ram"}
+        (shown,) = memory.values()
+        assert shown["online_memblocks"] == shown["total_memblocks"] - 1
+        reboot(runner)
+    with Journal.open(path) as journal:
+        gone = next(each["gone"] for each in journal.events if each["event"] == "boot")
+        assert journal.steps[gone[-1] - 1].argv[0] == "chmem"
+
+
 def test_names_that_were_exchanged_are_told_apart(tmp_path: Path) -> None:
     """Without uuids the two would be one another's: the same mode and size, under the other's name."""
     path, runner = fresh(tmp_path, INTENTS[2])

@@ -52,6 +52,11 @@ def test_the_toml_of_the_page_is_an_intent() -> None:
     assert read_intent(text[1]) == parse_intent("replace namespace0.0, 2 x fsdax 24G name=db on region0")
 
 
+def test_the_toml_of_memory_is_an_intent() -> None:
+    (text,) = [each for each in re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL) if "[[memory]]" in each]
+    assert read_intent(text) == parse_intent("online memory32-memory39 dax0.0 movable on node1")
+
+
 def test_each_part_of_the_balance_is_explained() -> None:
     schema = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text())
     parts = set(schema["properties"]["balance"]["items"]["required"]) - {"region", "size", "stranded"}

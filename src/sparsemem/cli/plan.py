@@ -47,12 +47,14 @@ def command(
     as_json: bool, script: bool, html: str | None, svg: str | None, picture: bool, run: bool, rehearse: bool, resume: str | None,
     undo: str | None, journal: str | None, yes: bool, columns: int | None,
 ) -> int:  # fmt: skip
-    """Plan namespaces on MACHINE: the exact commands, the usable sizes, and where every byte goes. Only --apply runs them.
+    """Plan namespaces on MACHINE, or memory that goes online and offline: the exact commands, the usable sizes, and where every byte goes.
+    Only --apply runs them.
 
     \b
     sparsemem plan "2 x fsdax 24G, rest devdax"            this machine
     sparsemem plan example:pmem-guest "replace all, fsdax usable 500M name=db"
     sparsemem plan machine.tar.xz "system-ram, all whole blocks" --script
+    sparsemem plan "online dax0.0 movable"                 memory blocks, chmem
     sparsemem plan scenario.toml "sector 16M" --kernel 5.2 --json
     sparsemem plan machine.tar.xz "fsdax rest" --html plan.html      a page:
                          before beside after, and the commands to copy
@@ -67,6 +69,8 @@ def command(
       amounts  24G (raw), usable 24G, 30%, rest, all whole blocks
       options  on region0, on node1, name=db, map=mem, align=1G, sector=512,
                no-movable; "replace namespace0.0" or "replace all" in front
+      memory   online|offline all, 4G, memory32-memory39, 0x...-0x..., dax0.0;
+               movable, no-movable, on node1
 
     What exists is kept, unless it is named behind replace. The plan is played on the model first. Exit code 13: it can not be had
     like this; the nearest intents that can are shown.

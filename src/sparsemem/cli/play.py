@@ -43,7 +43,7 @@ def command(scenario: str, kernel: str | None, ndctl: str | None, as_json: bool,
     loaded = load_scenario(scenario)
     release = parse_ndctl_version(ndctl) if ndctl else loaded.ndctl
     machine, dimms = set_up(loaded, kernel)
-    player = Player(machine, dimms, ndctl=release)
+    player = Player(machine, dimms, ndctl=release, util_linux=loaded.util_linux)
     if as_json:
         from sparsemem.play.report import to_json
 

@@ -62,7 +62,7 @@ def _player(scenario: str | None, kernel: str | None, ndctl: str | None) -> Play
     if is_layout(scenario):
         return Player(layout_machine(scenario or "", kernel), ndctl=release or (76,), keep=True)
     loaded = load_scenario(scenario) if scenario else parse_scenario(_START, "the guest to start with")
-    player = Player(*set_up(loaded, kernel), ndctl=release or loaded.ndctl, keep=True)
+    player = Player(*set_up(loaded, kernel), ndctl=release or loaded.ndctl, keep=True, util_linux=loaded.util_linux)
     for text, script in loaded.steps:
         player.step(text, script)
     return player

@@ -87,7 +87,7 @@ def _agent() -> tuple[bytes, bytes]:
 
 
 def _key(image: KernelImage, root: Path) -> str:
-    told = f"{image.package} {image.release} {root.stat().st_mtime_ns} {image.vmlinuz.stat().st_mtime_ns}"
+    told = f"{image.package} {image.release} {root.name} {root.stat().st_mtime_ns} {image.vmlinuz.stat().st_mtime_ns}"
     return hashlib.sha256(f"{told} {_MODULES} {_LEFT_OUT}".encode() + b"".join(_agent())).hexdigest()[:16]
 
 

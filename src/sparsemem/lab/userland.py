@@ -1,4 +1,4 @@
-"""The guest's programs: busybox, ndctl, daxctl, mkfs and their libraries, out of Debian packages; nothing of the host's."""
+"""The guest's programs: busybox, ndctl, daxctl, chmem, mkfs and their libraries, out of Debian packages; nothing of the host's."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ __all__ = ["SUITE", "applets", "program", "shared_objects", "unpack", "userland"
 SUITE = "bookworm"
 """Its ndctl is 76.1, the one that the model's tools follow."""
 
-PACKAGES = ("busybox-static", "ndctl", "daxctl", "e2fsprogs", "xfsprogs", "kmod")
-PROGRAMS = ("bin/busybox", "usr/bin/ndctl", "usr/bin/daxctl", "usr/bin/cxl", "sbin/mkfs.ext4", "sbin/mkfs.xfs")
+PACKAGES = ("busybox-static", "ndctl", "daxctl", "e2fsprogs", "xfsprogs", "kmod", "util-linux")
+PROGRAMS = (
+    "bin/busybox", "usr/bin/ndctl", "usr/bin/daxctl", "usr/bin/cxl", "usr/sbin/chmem", "usr/bin/lsmem", "sbin/mkfs.ext4", "sbin/mkfs.xfs",
+)  # fmt: skip
+_EDITION = 2
+"""Counts what the packages and programs above were: a directory of an older one stays unused."""
 _LOADER = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
 
@@ -52,7 +56,7 @@ def unpack(deb: Path, into: Path, *only: str) -> None:
 
 def userland(say: Callable[[str], None] | None = None) -> Path:
     """The directory with the unpacked packages; fetched when it is not there. Raises LabError."""
-    root = cache_dir() / f"userland-{SUITE}"
+    root = cache_dir() / f"userland-{SUITE}-{_EDITION}"
     with locked("userland", say):
         if root.exists():
             return root

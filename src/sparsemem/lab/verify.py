@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,12 @@ def _excuse(model: StepResult, exit_code: int, words: str) -> str:
     refused = model.refusal is not None and model.refusal.rule == "unmovable-page"
     offlined = "offline" in model.command and model.exit_code == 0 and exit_code != 0 and "busy" in words.lower()
     unplugged = model.command.startswith("unplug") and model.exit_code == 0 and "status=130" in words
-    if (refused and exit_code == 0) or offlined or unplugged:
+    chmem = "chmem" in model.command and _busy_blocks(words) != _busy_blocks(model.stdout)
+    if (refused and exit_code == 0) or offlined or unplugged or chmem:
         return _KERNEL_PAGES
     return ""
+
+
+def _busy_blocks(words: str) -> set[str]:
+    """The memory blocks that chmem says were busy."""
+    return set(re.findall(r"Memory Block (\d+) .* disable failed: Device or resource busy", words))

@@ -1,4 +1,5 @@
-"""What somebody wants of a machine's persistent memory, as values: namespaces to make, and what may be destroyed for them.
+"""What somebody wants of a machine's persistent memory, as values: namespaces to make, what may be destroyed for them, and memory to
+go online or offline.
 
 ``parse_intent`` reads the one-line form, ``load_intent`` the TOML form; ``str(intent)`` is the one-line form again.
 """
@@ -13,6 +14,8 @@ from sparsemem.units import GIB, KIB, MIB, TIB
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from sparsemem.planner.memory.intent import MemoryItem
 
 __all__ = ["AMOUNTS", "MODES", "Amount", "Intent", "Item", "size_word"]
 
@@ -94,16 +97,21 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Intent:
     """``items`` in the order they were written; ``replace``: names of namespaces and dax devices that may be destroyed, ("all",) for
-    every one; without it all that exist are kept."""
+    every one; without it all that exist are kept. ``memory``: what goes online or offline when the items are made."""
 
     items: tuple[Item, ...]
     replace: tuple[str, ...] = ()
+    memory: tuple[MemoryItem, ...] = ()
 
     def __str__(self) -> str:
         words = [f"replace {name}" for name in self.replace]
-        return ", ".join([*words, *map(str, self.items)])
+        return ", ".join([*words, *map(str, self.items), *map(str, self.memory)])
 
     def with_item(self, index: int, item: Item | None) -> Intent:
         """The same with another item at ``index``; None leaves it out."""
         new = () if item is None else (item,)
         return replace(self, items=(*self.items[:index], *new, *self.items[index + 1 :]))
+
+    def with_memory(self, index: int, items: tuple[MemoryItem, ...]) -> Intent:
+        """The same with other memory items at ``index``."""
+        return replace(self, memory=(*self.memory[:index], *items, *self.memory[index + 1 :]))

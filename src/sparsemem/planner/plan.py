@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from sparsemem.planner.intent import Intent
     from sparsemem.ranges import Range
 
-__all__ = ["Balance", "Command", "Expectation", "Impossible", "Plan", "PlannedNamespace"]
+__all__ = [
+    "Balance",
+    "Command",
+    "Expectation",
+    "Impossible",
+    "MemoryBalance",
+    "Plan",
+    "PlannedBlocks",
+    "PlannedNamespace",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What ``tool`` ("ndctl": ``ndctl list -N -i``, "daxctl": ``daxctl list -D -i``) shows of ``dev`` afterwards: these keys with
-    these values, others do not matter; ``shows`` None: ``dev`` is not listed, or with size 0."""
+    these values, others do not matter; ``shows`` None: ``dev`` is not listed, or with size 0. "lsmem": of memory blocks
+    ("memory32-memory39"), under "memory": "offline", or "online in Movable"."""
 
     tool: str
     dev: str
@@ -78,6 +88,30 @@ class PlannedNamespace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBlocks:
+    """Memory blocks (first, last + 1) of one node that go online or offline (``action``). ``zone``: that of them while they are online;
+    ``devices``: the dax devices whose memory it is."""
+
+    item: int
+    action: str
+    blocks: tuple[int, int]
+    range: Range
+    zone: str
+    numa_node: int
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryBalance:
+    """Bytes of the memory blocks of a node: online in ZONE_MOVABLE, online otherwise (``kernel``), offline."""
+
+    numa_node: int
+    kernel: int
+    movable: int
+    offline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """Where the bytes of a region are; all parts together are ``size``, to the byte.
 
@@ -117,8 +151,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impossible:
-    """What can not be had. ``item`` is the index in the intent (None: the intent as a whole); ``rule`` an id of ``spec.rules``;
-    ``says`` the words of the tool or the kernel that would refuse it; ``nearest`` whole intents that can be had, as text."""
+    """What can not be had. ``item`` is the index in the intent, memory items behind the others (None: the intent as a whole); ``rule`` an
+    id of ``spec.rules``; ``says`` the words of the tool or the kernel that would refuse it; ``nearest`` whole intents that can be had,
+    as text."""
 
     item: int | None
     what: str
@@ -134,7 +169,8 @@ class Plan:
 
     ``before`` and ``after`` are machines of the model (``after`` with all commands played; ``before`` itself where there are none).
     ``search`` says how it was found: "exact" (every order and region was looked at or ruled out) or "heuristic"; ``optimal``: fewer
-    stranded bytes are proven impossible. ``notes`` are sentences.
+    stranded bytes are proven impossible. ``notes`` are sentences. ``memory``: blocks that the intent's memory items change, with
+    the balances of all memory blocks before and after (empty where the intent has no such item).
     """
 
     intent: Intent
@@ -147,6 +183,9 @@ class Plan:
     search: str
     optimal: bool
     notes: tuple[str, ...] = ()
+    memory: tuple[PlannedBlocks, ...] = ()
+    memory_before: tuple[MemoryBalance, ...] = ()
+    memory_after: tuple[MemoryBalance, ...] = ()
     before: Machine = field(repr=False, compare=False)
     after: Machine = field(repr=False, compare=False)
 

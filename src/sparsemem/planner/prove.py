@@ -32,12 +32,13 @@ __all__ = ["CommandRefusedError", "PredictionError", "Prover", "block_words", "s
 
 _POLICY = "/sys/devices/system/memory/auto_online_blocks"
 _SHELL = ("sh", "-c")
-_IN_THE_WAY = (
+_IN_THE_WAY: tuple[tuple[str, str | None], ...] = (
     ("could not reserve", "resource-busy"),
     ("exceeds maximum addressable range", "addressable-range"),
     ("Conflicting mapping", "conflicting-mapping"),
     ("attempted on", "mixed-region"),
     ("Memory debug options prevent", "page-map-debug"),
+    ("failed with error -17", None),  # a dax region of the same number has a device of that name
 )
 """What the kernel says, and the rule, where it minds what else lies at a region's addresses, or how it was built: the search asks about
 neither."""
@@ -63,9 +64,8 @@ class CommandRefusedError(Exception):
 
 def _unforeseen(argv: tuple[str, ...], step: StepResult, item: int) -> Exception:
     """A command was refused that the search had found good: for a reason that it does not look at, or by our fault."""
-    for line in step.log_lines:
-        rule = next((rule for words, rule in _IN_THE_WAY if words in line), None)
-        if rule is not None:
+    for words, rule in _IN_THE_WAY:
+        if any(words in line for line in step.log_lines):
             return CommandRefusedError(argv, step, item, rule)
     return PredictionError(
         f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from sparsemem.ranges import format_range
 
 if TYPE_CHECKING:
-    from sparsemem.planner.plan import Balance, Command, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.plan import (
+        Balance,
+        Command,
+        Impossible,
+        MemoryBalance,
+        Plan,
+        PlannedBlocks,
+        PlannedNamespace,
+    )
     from sparsemem.planner.vm import VmPlan
     from sparsemem.ranges import Range
 
@@ -52,6 +60,17 @@ def _impossible(each: Impossible) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _blocks(each: PlannedBlocks) -> dict[str, Any]:
+    return {
+        "item": each.item, "action": each.action, "blocks": list(each.blocks), "range": _range(each.range), "zone": each.zone,
+        "numa_node": each.numa_node, "devices": list(each.devices),
+    }  # fmt: skip
+
+
+def _memory(each: MemoryBalance) -> dict[str, Any]:
+    return {"numa_node": each.numa_node, "kernel": each.kernel, "movable": each.movable, "offline": each.offline}
+
+
 def to_json(plan: Plan) -> dict[str, Any]:
     """The whole plan; sizes in bytes, ranges as the kernel prints them (inclusive)."""
     return {
@@ -64,6 +83,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "commands": [command_to_json(each) for each in plan.commands],
         "namespaces": [_namespace(each) for each in plan.namespaces],
         "balance": [_balance(each) for each in plan.balance],
+        "memory": [_blocks(each) for each in plan.memory],
+        "memory_before": [_memory(each) for each in plan.memory_before],
+        "memory_after": [_memory(each) for each in plan.memory_after],
         "impossible": [_impossible(each) for each in plan.impossible],
         "notes": list(plan.notes),
     }

@@ -48,6 +48,24 @@ gone() {
 """
 
 
+_BLOCKS = """
+# blocks FIRST LAST WHAT: each memory block is "offline", or "online in" a zone
+blocks() {
+  number=$1
+  while [ "$number" -le "$2" ]; do
+    block=/sys/devices/system/memory/memory$number
+    found=$(cat "$block/state")
+    [ "$found" = offline ] || found="$found in $(cat "$block/valid_zones")"
+    [ "$found" = "$3" ] || stop "memory$number is $found, not $3: stopped"
+    number=$((number + 1))
+  done
+}
+"""
+
+
+_ROOT = '\n[ "$(id -u)" = 0 ]'
+
+
 def _comment(text: str) -> str:
     return " ".join(text.split())
 
@@ -60,6 +78,10 @@ def _checks(each: Expectation) -> Iterator[str]:
     if each.shows is None:
         yield f"gone {each.tool} {each.dev}"
         return
+    if each.tool == "lsmem":
+        first, _, last = each.dev.replace("memory", "").partition("-")
+        yield f"blocks {first} {last or first} {shlex.quote(str(each.shows['memory']))}"
+        return
     for key in ("mode", "size", "online_memblocks", "name"):
         if key in each.shows and isinstance(each.shows[key], str | int) and not isinstance(each.shows[key], bool):
             yield f"check {each.tool} {each.dev} {key} {shlex.quote(_value(each.shows[key]))}"
@@ -70,8 +92,10 @@ def to_script(plan: Plan) -> str:
     tool = ".".join(map(str, plan.ndctl))
     title = f"sparsemem plan for Linux {plan.kernel} with ndctl {tool}"
     text = _HEAD.replace("{title}", _comment(title)).replace("{intent}", _comment(str(plan.intent)))
+    if any(each.tool == "lsmem" for command in plan.commands for each in command.expect):
+        text = text.replace(_ROOT, _BLOCKS + _ROOT)
     lines = [text.rstrip("\n")]
-    tools = sorted({command.argv[0] for command in plan.commands} & {"ndctl", "daxctl", "cxl"})
+    tools = sorted({command.argv[0] for command in plan.commands} & {"chmem", "ndctl", "daxctl", "cxl"})
     lines += [f'command -v {name} > /dev/null || stop "{name} is not installed"' for name in tools]
     for each in plan.impossible:
         lines.append(f"stop {shlex.quote(f'can not be had: {each.what}: {each.why}')}")

@@ -15,7 +15,7 @@ from sparsemem.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedNamespace
+    from sparsemem.planner.plan import Balance, Impossible, Plan, PlannedBlocks, PlannedNamespace
     from sparsemem.planner.vm import VmPlan
 
 __all__ = ["PARTS", "STRANDED", "headline", "namespace_words", "render_text", "render_vm", "vm_headline"]
@@ -91,6 +91,36 @@ def _namespace(page: _Page, each: PlannedNamespace) -> None:
         page.add(f"{block_words(each.blocks)}{many}, on node {each.numa_node}", "      ")
 
 
+def _blocks(page: _Page, each: PlannedBlocks) -> None:
+    first, last = each.blocks
+    many = f", {last - first} blocks" if last - first > 1 else ""
+    how = f"online in {each.zone}" if each.action == "online" else f"offline, out of {each.zone}"
+    of = f" of {', '.join(each.devices)}" if each.devices else ""
+    page.add(f"{block_words(each.blocks)}{of} on node {each.numa_node}: {how}", "  ", "    ", "36")
+    page.add(f"{format_range(each.range)}, {_sizes(each.range.size)}{many}", "      ")
+
+
+def _memory_table(page: _Page, plan: Plan) -> None:
+    """Bytes of each node's memory blocks, before and after; in units where there is no room for bytes."""
+    size: int = plan.before.state.misc["memory_block_size_bytes"]
+    after = {each.numa_node: each for each in plan.memory_after}
+    for before in plan.memory_before:
+        parts = (("kernel", "kernel zones"), ("movable", "movable"), ("offline", "offline"))
+        rows = [(words, [getattr(each, part) for each in (before, after[before.numa_node])]) for part, words in parts]
+        rows = [row for row in rows if any(row[1])]
+        rows.append(("together", [sum(row[1][at] for row in rows) for at in (0, 1)]))
+        head = f"bytes of node {before.numa_node}"
+        cells = [(words, [f"{value:,}" for value in values]) for words, values in rows]
+        wide = max(len(each) for _, values in cells for each in values) + 2
+        if 2 + len(head) + 2 * wide > page.width:
+            cells = [(words, [format_size(value) for value in values]) for words, values in rows]
+            wide, head = 12, f"{head.removeprefix('bytes of '):<12}"
+        page.lines.append(f"  {head}{'before':>{wide}}{'after':>{wide}}")
+        page.lines += [f"  {words:<{len(head)}}{one:>{wide}}{two:>{wide}}" for words, (one, two) in cells]
+        page.add(f"in memory blocks of {format_size(size)}", "  ")
+        page.blank()
+
+
 def _table(page: _Page, balances: tuple[Balance, ...]) -> None:
     """Regions side by side as long as there is room; parts that are zero everywhere are left out."""
     label = max(map(len, PARTS.values())) + 3
@@ -140,16 +170,34 @@ def _picture(plan: Plan, width: int, *, colour: bool, unicode: bool) -> Iterator
     yield from paint_text(compare(before, after), width, color=colour, unicode=unicode, limit=_MOST).splitlines()
 
 
+def _amounts(plan: Plan) -> str:
+    """``1 GiB of memory go online`` and the like; memory that goes and comes is counted each time."""
+    words: list[str] = []
+    for action in ("online", "offline"):
+        size = sum(each.range.size for each in plan.memory if each.action == action)
+        if size:
+            words.append(f"{format_size(size)} {action}" if words else f"{format_size(size)} of memory go {action}")
+    return " and ".join(words) or "no memory block changes"
+
+
 def headline(plan: Plan) -> str:
     """What came of the intent, in a sentence or two."""
     tool = ".".join(map(str, plan.ndctl))
     if plan.impossible:
         return f"no plan for Linux {plan.kernel} with ndctl {tool}"
+    if not plan.intent.items and not plan.intent.replace:
+        return f"Plan for Linux {plan.kernel}: {_amounts(plan)}, played on the model."
     count = len(plan.namespaces)
-    how = "no arrangement strands less" if plan.optimal else "found by a quick search: another one may strand less"
+    shared = sum(each.count for each in plan.intent.items if each.amount.kind == "rest") > 1
+    best = (
+        "no equal parts are larger, and no arrangement of them strands less"
+        if shared
+        else "no arrangement strands less"
+    )
+    how = best if plan.optimal else "found by a quick search: another one may strand less"
     return (
         f"Plan for Linux {plan.kernel} with ndctl {tool}: {count} namespace{'' if count == 1 else 's'}, played on the model. "
-        f"{format_size(plan.stranded)} are stranded; {how}."
+        f"{format_size(plan.stranded)} are stranded; {how}." + (f" {_amounts(plan)}." if plan.memory else "")
     )
 
 
@@ -176,7 +224,13 @@ def render_text(
     if len(plan.namespaces) > _MOST:
         page.add(f"... and {len(plan.namespaces) - _MOST} more (--json has all)", "  ")
     page.blank()
-    if plan.balance:
+    for blocks in plan.memory[:_MOST]:
+        _blocks(page, blocks)
+    if len(plan.memory) > _MOST:
+        page.add(f"... and {len(plan.memory) - _MOST} more (--json has all)", "  ")
+    page.blank()
+    _memory_table(page, plan)
+    if plan.balance and (plan.intent.items or plan.intent.replace):
         _table(page, plan.balance)
     for note in plan.notes:
         page.add(f"note: {note}", "", "  ")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparsemem.errors import InputError, SparsememError, UnreadableError
 from sparsemem.planner.grammar import build_item, device_name, place_name
 from sparsemem.planner.intent import MODES, Amount, Intent
+from sparsemem.planner.memory.grammar import memory_table
 from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_intent", "read_intent"]
 
-_TOP = ("item", "keep", "replace")
+_TOP = ("item", "keep", "memory", "replace")
 _ITEM = ("align", "amount", "count", "map", "mode", "movable", "name", "on", "sector", "size", "usable")
 _AMOUNTS = ("size", "usable", "amount")
 _MAX_SIZE = 1 << 20
@@ -48,6 +49,10 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError("item must be an array of tables", where=name, remedy="write [[item]] above each")
     items = tuple(_item(entry, f"{name}: item {number}") for number, entry in enumerate(entries, 1))
+    tables = table.get("memory", [])
+    if not isinstance(tables, list) or not all(isinstance(entry, dict) for entry in tables):
+        raise InputError("memory must be an array of tables", where=name, remedy="write [[memory]] above each")
+    memory = tuple(memory_table(entry, f"{name}: memory {number}") for number, entry in enumerate(tables, 1))
     replace = _words(table, "replace", name)
     keep = table.get("keep", False)
     if not isinstance(keep, bool):
@@ -55,11 +60,11 @@ def read_intent(text: str, name: str = "intent") -> Intent:
     if keep and replace:
         raise InputError("keep and replace together", where=name, remedy="what is not replaced is kept: leave keep out")
     names = tuple(device_name(word, None, f"{name}: replace") for word in replace)
-    if not items and not names:
+    if not items and not names and not memory:
         raise InputError(
             "nothing is asked for", where=name, remedy='write [[item]] with mode = "fsdax" and size = "24G"'
         )
-    return Intent(items, ("all",) if "all" in names else tuple(dict.fromkeys(names)))
+    return Intent(items, ("all",) if "all" in names else tuple(dict.fromkeys(names)), memory)
 
 
 def _known(table: dict[str, Any], allowed: tuple[str, ...], where: str) -> None:

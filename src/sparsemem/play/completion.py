@@ -11,7 +11,7 @@ from sparsemem.errors import SparsememError
 from sparsemem.kernel.dax.types import DevDax
 from sparsemem.machine.operations import OPERATIONS
 from sparsemem.play.commands.options import OPTIONS
-from sparsemem.play.shell.checks import COMMANDS, TOOLS
+from sparsemem.play.shell.checks import COMMANDS, PLAIN_TOOLS, TOOLS
 from sparsemem.tools.result import Console
 
 if TYPE_CHECKING:
@@ -88,19 +88,19 @@ def _subcommands(tool: str) -> tuple[str, ...]:
 
 
 @cache
-def _tool_options(tool: str, command: str) -> tuple[str, ...]:
-    """The options that the tool's own help of a command lists."""
+def _tool_options(tool: str, *command: str) -> tuple[str, ...]:
+    """The options that the tool's own help (of a command, where it has commands) lists."""
     from sparsemem.machine.notation import parse_machine
     from sparsemem.tools.tree import MachineTree
 
     tree = MachineTree(parse_machine("6.1; 1M-1G ram"))
     try:
-        output = import_module(f"sparsemem.tools.{tool}").main(tree, [command, "-h"], Console()).output
+        output = import_module(f"sparsemem.tools.{tool}").main(tree, [*command, "-h"], Console()).output
     except SparsememError:
         return ()
     found: list[str] = []
     for line in output.splitlines():
-        if match := re.match(r"\s{4,}(?:(-\w), )?(--[\w-]+)?", line):
+        if match := re.match(r"\s+(?:(-\w), )?(--[\w-]+)?", line):
             found += [each for each in match.groups() if each]
     return tuple(found)
 
@@ -108,5 +108,7 @@ def _tool_options(tool: str, command: str) -> tuple[str, ...]:
 def _options(words: list[str]) -> Iterable[str]:
     if words[0] in TOOLS:
         return _tool_options(words[0], words[1]) if len(words) > 1 else ("--list-cmds", "--help", "--version")
+    if words[0] in PLAIN_TOOLS:
+        return _tool_options(words[0])
     spec = OPTIONS.get(words[0])
     return () if spec is None else [f"-{letter}" for letter in (*spec.flags, *spec.values)]

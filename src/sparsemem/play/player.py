@@ -38,16 +38,18 @@ class StepResult:
 class Player:
     """A machine, and somebody typing at it.
 
-    ``ndctl``: the release of ndctl and daxctl that is installed. ``keep``: one shell for all steps, as at a prompt; else each
-    step is a ``sh -c`` of its own, as in the recorded guests, and only files stay.
+    ``ndctl``: the release of ndctl and daxctl that is installed, ``util_linux``: that of chmem and lsmem.
+    ``keep``: one shell for all steps, as at a prompt; else each step is a ``sh -c`` of its own, as in the recorded guests, and only
+    files stay.
     """
 
     def __init__(
-        self, machine: Machine, dimms: DimmBoard | None = None, *, ndctl: tuple[int, ...] = (76,), keep: bool = False
-    ) -> None:
+        self, machine: Machine, dimms: DimmBoard | None = None, *, ndctl: tuple[int, ...] = (76,), keep: bool = False,
+        util_linux: tuple[int, ...] = (2, 38),
+    ) -> None:  # fmt: skip
         self.machine = machine
         self.dimms = dimms
-        self._shell = Shell(machine, dimms, ndctl)
+        self._shell = Shell(machine, dimms, ndctl, util_linux)
         self._keep = keep
 
     def mark(self) -> Any:
@@ -110,5 +112,5 @@ def play(
     from sparsemem.play.setup import set_up  # whoever has a machine needs none of it
 
     machine, dimms = set_up(scenario, kernel)
-    player = Player(machine, dimms, ndctl=ndctl or scenario.ndctl)
+    player = Player(machine, dimms, ndctl=ndctl or scenario.ndctl, util_linux=scenario.util_linux)
     return player, [player.step(text, script) for text, script in scenario.steps]

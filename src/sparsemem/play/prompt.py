@@ -19,8 +19,8 @@ __all__ = ["HELP", "Prompt"]
 
 _ABOUT = (":draw", ":faults", ":help", ":layout", ":log", ":quit", ":undo")
 
-HELP = """Type what you would type in the guest: ndctl, daxctl, mkfs.ext4, mount, echo, cat, grep, ls, plug NAME SIZE,
-or a kernel call such as memremap_pages 0x100000000-0x103ffffff. And, about the model itself:
+HELP = """Type what you would type in the guest: ndctl, daxctl, chmem, lsmem, mkfs.ext4, mount, echo, cat, grep, ls,
+plug NAME SIZE, or a kernel call such as memremap_pages 0x100000000-0x103ffffff. And, about the model itself:
   :undo      take the last line back, whole
   :faults    every broken invariant now
   :draw      the picture

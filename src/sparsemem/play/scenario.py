@@ -15,6 +15,7 @@ from sparsemem.play.shell import Script, parse_step
 from sparsemem.units import parse_size
 
 __all__ = [
+    "UTIL_LINUX",
     "DimmTable",
     "MachineTable",
     "PmemTable",
@@ -25,7 +26,7 @@ __all__ = [
     "parse_scenario",
 ]
 
-_TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title"}
+_TOP = {"arch", "kernel", "machine", "ndctl", "steps", "title", "util_linux"}
 _MACHINE = {
     "memory", "nodes", "cmdline", "pmem", "slots", "maxmem", "dimms", "virtio_mem", "sysroot", "iomem", "layout",
 }  # fmt: skip
@@ -33,6 +34,8 @@ _MACHINE |= {"cxl", "cxl_window", "hypervisor"}
 _PMEM = {"size", "labels", "node"}
 _DIMM = {"size", "node"}
 _VIRTIO_MEM = {"size", "requested", "block_size", "node"}
+UTIL_LINUX = ("2.38", "2.39", "2.40", "2.41", "2.42")
+"""Releases whose chmem is modelled."""
 _KINDS = ("memory", "sysroot", "iomem", "layout")
 _MAX_SIZE = 1 << 22
 _MAX_NODES = 128
@@ -104,6 +107,7 @@ class Scenario:
     steps: tuple[tuple[str, Script], ...]
     directory: Path | None = None
     ndctl: tuple[int, ...] = (76,)
+    util_linux: tuple[int, ...] = (2, 38)
 
 
 def load_scenario(path: str) -> Scenario:
@@ -148,7 +152,17 @@ def parse_scenario(text: str, name: str = "scenario", directory: Path | None = N
         ndctl = parse_ndctl_version(release)
     except SparsememError as error:
         raise InputError(f"ndctl: {error.what}", where=name, remedy=error.remedy) from None
-    return Scenario(name, kernel, arch, _machine(table["machine"], name), tuple(parsed), directory, ndctl)
+    util_linux = _util_linux(_typed(table, "util_linux", str, "2.38", name), name)
+    return Scenario(name, kernel, arch, _machine(table["machine"], name), tuple(parsed), directory, ndctl, util_linux)
+
+
+def _util_linux(text: str, where: str) -> tuple[int, ...]:
+    """A release of util-linux as numbers. Raises InputError for one that is not modelled."""
+    if text not in UTIL_LINUX:
+        raise InputError(
+            f"util_linux: {text!r} is not modelled", where=where, remedy="known are " + ", ".join(UTIL_LINUX)
+        )
+    return tuple(map(int, text.split(".")))
 
 
 def parse_ndctl_version(text: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
@@ -137,6 +138,19 @@ class AutoOnline(Check):
         )
 
 
+def _online_rest(dax: DaxFact, blocks: list[BlockFact]) -> Iterator[Remedy]:
+    """daxctl; where some are online already, it warns of a race, and chmem does the same without."""
+    yield cure("Online the rest, as movable.", "daxctl", "online-memory", dax.dev)
+    if all(block.state == "offline" for block in blocks):
+        return
+    off = merge(Range(block.nr, block.nr + 1) for block in blocks if block.state == "offline")
+    steps = tuple(
+        ("chmem", "-e", "-z", "Movable", "-b", f"{r.start}-{r.end - 1}" if r.size > 1 else str(r.start)) for r in off
+    )
+    argv = steps[0] if len(steps) == 1 else ("sh", "-c", " && ".join(map(shlex.join, steps)))
+    yield Remedy("Or these blocks by number: daxctl warns of a race where others are online already.", argv, steps)
+
+
 class PartlyOnline(Check):
     """kmem devices of which some blocks are online and others not."""
 
@@ -175,7 +189,7 @@ class PartlyOnline(Check):
                 capacity=number * size or None,
                 lost=part,
                 source="drivers/base/memory.c state_store()",
-                remedies=(cure("Online the rest, as movable.", "daxctl", "online-memory", dax.dev),),
+                remedies=tuple(_online_rest(dax, blocks)),
             )
 
 

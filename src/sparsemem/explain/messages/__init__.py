@@ -5,6 +5,7 @@ from __future__ import annotations
 from sparsemem.explain.messages import (
     arch,
     btt,
+    chmem,
     cxl,
     dax,
     filesystem,
@@ -40,6 +41,7 @@ MESSAGES = (
     *ndctl.MESSAGES,
     *ndctl_verbose.MESSAGES,
     *tools.MESSAGES,
+    *chmem.MESSAGES,
     *arch.MESSAGES,
     *cxl.MESSAGES,
     *btt.MESSAGES,

@@ -63,7 +63,9 @@ def _blocks(journal: Journal, view: View, names: Mapping[str, str]) -> dict[str,
 def _volatile(step: Step, before: View) -> bool:
     """Does it change only what a reboot sets back?"""
     return bool(step.changes) and all(
-        name == POLICY or (name.startswith("dax") and _but(before.get(name)) == _but(shown) is not None)
+        name == POLICY
+        or name.startswith("memory")
+        or (name.startswith("dax") and _but(before.get(name)) == _but(shown) is not None)
         for name, shown in step.changes.items()
     )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sparsemem.errors import UnreadableError, UsageError
 from sparsemem.planner.apply.errors import ApplyError
 from sparsemem.planner.apply.lines import FORMAT, Step, load, now, step_of, sync_directory, write_line
+from sparsemem.planner.apply.view import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,8 @@ def default_path() -> Path:
 
 
 class Journal:
-    """An open journal, locked. ``events`` are all so far; ``views[n]`` is what the machine shows after ``n`` commands."""
+    """An open journal, locked. ``events`` are all so far; ``views[n]`` is what the machine shows after ``n`` commands,
+    the memory blocks ``watched`` among it."""
 
     def __init__(self, path: Path, descriptor: int, head: dict[str, Any], events: list[dict[str, Any]]) -> None:
         self.path = path
@@ -41,6 +43,7 @@ class Journal:
         self.head = head
         self.events = events
         self.steps = tuple(step_of(each) for each in head["steps"])
+        self.watched = watched(step.argv for step in self.steps)
         self.views: list[View] = [dict(head["start"])]
         for number in range(1, len(self.steps) + 1):
             self.views.append(self._changed(self.views[-1], number))

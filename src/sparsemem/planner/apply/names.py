@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparsemem.planner.apply.view import SYSFS, same_thing, view_of
+from sparsemem.planner.apply.view import SYSFS, WATCH, same_thing, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,7 @@ class Named:
 
     def observe(self) -> dict[str, Any]:
         names = self._journal.names
+        lists = {**self._runner.observe(), WATCH: self._journal.watched}
         planned = {real: name for name, real in names.items()}
 
         def turn(document: Any) -> Any:
@@ -64,11 +65,12 @@ class Named:
         def back(real: str) -> str:
             return planned.get(real, f"{real}{_OTHER}" if real in names else real)
 
-        lists = self._runner.observe()
         if not names:
             return lists
         text = _NAME.sub(lambda match: back(match[1]), str(lists.get(SYSFS) or ""))
-        return {key: turn(value) for key, value in lists.items()} | {SYSFS: text}
+        return {key: turn(value) if key in ("ndctl", "daxctl") else value for key, value in lists.items()} | {
+            SYSFS: text
+        }
 
     def log(self) -> tuple[str, ...]:
         return self._runner.log()

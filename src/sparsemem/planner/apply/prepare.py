@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.planner.apply.identity import facts_of, identities, wrong_facts
 from sparsemem.planner.apply.runners import ModelRunner
-from sparsemem.planner.apply.view import changes, differences, same_thing, view_of
+from sparsemem.planner.apply.view import WATCH, changes, differences, same_thing, view_of, watched
 from sparsemem.planner.prove import PredictionError
 from sparsemem.planner.report import command_to_json
 
@@ -19,14 +19,15 @@ __all__ = ["adopt", "head_of", "steps_of"]
 def steps_of(plan: Plan) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What the model shows before the first command, and the commands as JSON with their ``changes``. Raises PredictionError."""
     model = ModelRunner(plan.before.copy(), plan.ndctl)
-    start = model.observe()
+    blocks = watched(command.argv for command in plan.commands)
+    start = {**model.observe(), WATCH: blocks}
     before = view_of(start)
     steps = []
     for command in plan.commands:
         code, output = model.run(command.argv)
         if code:
             raise PredictionError(f"{command.text} was played and is refused now: {output.strip()}")
-        after = view_of(model.observe())
+        after = view_of({**model.observe(), WATCH: blocks})
         steps.append({**command_to_json(command), "changes": changes(before, after)})
         before = after
     return start, steps
@@ -47,6 +48,7 @@ def adopt(head: dict[str, Any], lists: dict[str, Any]) -> list[str]:
     The devices, where they begin, their modes and sizes, their regions and the policy decide. What else is shown of a device need not be
     known to whoever only read the machine's files; from now on it must stay.
     """
+    lists = {**lists, WATCH: watched(step["argv"] for step in head.get("steps", ()))}
     view, start = view_of(lists), head["start"]
     wrong = [name for name in {**start, **view} if not same_thing(view.get(name), start.get(name))]
     found = differences(view, start, wrong) + wrong_facts(head.get("facts", {}), facts_of(lists), model=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sparsemem.errors import InputError, NotModelledError, SparsememError, UnreadableError
-from sparsemem.planner.apply.view import POLICY, SYSFS
+from sparsemem.planner.apply.view import MEMORY, POLICY, SYSFS
 from sparsemem.planner.prove import shell_text
 from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
@@ -34,8 +35,12 @@ LISTS = {
     "daxctl": ("daxctl", "list", "-D", "-i"),
     POLICY: ("cat", "/sys/devices/system/memory/auto_online_blocks"),
     SYSFS: ("sh", "-c", f"grep -s . {' '.join(f'/sys/bus/{each}' for each in _ATTRIBUTES)} | cat"),
+    MEMORY: ("sh", "-c", "cd /sys/devices/system/memory && grep . memory*/state memory*/valid_zones"),
 }
 """What is asked of a machine, and by which command."""
+
+
+_PACKAGES = {"chmem": "util-linux"}
 
 
 class Runner(Protocol):
@@ -47,7 +52,7 @@ class Runner(Protocol):
         """Run a command to its end: exit code, standard output and error."""
 
     def observe(self) -> dict[str, Any]:
-        """What it shows: the JSON documents of ``LISTS`` (None: nothing), and the policy as text."""
+        """What it shows: the JSON documents of ``LISTS`` (None: nothing), the policy as text, and the memory blocks."""
 
     def log(self) -> tuple[str, ...]:
         """The kernel's lines since the last time, as far as they can be had."""
@@ -61,11 +66,26 @@ def read_lists(ask: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
         if key in (POLICY, SYSFS):
             found[key] = text or None
             continue
+        if key == MEMORY:
+            found[key] = _blocks(text)
+            continue
         try:
             found[key] = json.loads(text) if text else None
         except ValueError:
             raise InputError(f"{' '.join(argv)} printed no JSON", where=key, why=text[:80]) from None
     return found
+
+
+def _blocks(text: str) -> dict[int, str]:
+    """``memory32/state:online`` and the like: number -> "offline" or "online in Movable"."""
+    shown: dict[str, dict[int, str]] = {"state": {}, "valid_zones": {}}
+    for number, name, value in re.findall(r"^memory(\d+)/(state|valid_zones):(.*)$", text, re.MULTILINE):
+        shown[name][int(number)] = value
+    zones = shown["valid_zones"]
+    return {
+        number: f"online in {zones[number]}" if state == "online" and number in zones else state
+        for number, state in shown["state"].items()
+    }
 
 
 class ModelRunner:
@@ -174,8 +194,9 @@ class HostRunner:
         """Raises SparsememError for a command that is not installed."""
         for name in sorted({argv[0] for argv in argvs}):
             if shutil.which(name) is None:
+                package = _PACKAGES.get(name, name)
                 raise SparsememError(
-                    f"{name} is not installed", remedy=f"apt-get install {name}, or what your system calls it"
+                    f"{name} is not installed", remedy=f"apt-get install {package}, or what your system calls it"
                 )
 
     @staticmethod

@@ -37,7 +37,7 @@ def lost_things(journal: Journal) -> dict[str, str]:
         if state == "kept" or (step.undo is None and state):
             lost |= {name: f"what was on {name}" for name in step.destroys}
             for name in step.changes if not step.destroys else ():
-                if name.startswith(("namespace", "dax")):
+                if name.startswith(("namespace", "dax", "memory")):
                     lost.setdefault(name, f"{name} as it was before")
     return lost
 

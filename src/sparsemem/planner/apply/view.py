@@ -1,4 +1,5 @@
-"""What a machine shows, as one value to compare: ``ndctl list -R -N -i`` and ``daxctl list -D -i`` without what is random or empty.
+"""What a machine shows, as one value to compare: ``ndctl list -R -N -i`` and ``daxctl list -D -i`` without what is random or empty, and
+the memory blocks that a plan changes.
 
 A ``View`` maps a device to what is shown of it. Seeds (namespaces and dax devices of size 0) are left out: the kernel makes and keeps
 them as it likes. Uuids are apart (``uuids_of``): they are random, and so they say *which* namespace it is.
@@ -6,18 +7,20 @@ them as it likes. Uuids are apart (``uuids_of``): they are random, and so they s
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sparsemem.planner.memory.intent import runs, runs_name
 from sparsemem.planner.shows import DEVICE_KEYS, NAMESPACE_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sparsemem.planner.plan import Expectation
 
 __all__ = [
-    "POLICY", "SYSFS", "View", "changes", "devices_of", "differences", "same_thing", "show_words", "sysfs_of", "unmet", "uuids_of",
-    "view_of",
+    "MEMORY", "POLICY", "SYSFS", "WATCH", "View", "changes", "devices_of", "differences", "same_thing", "show_words", "sysfs_of", "unmet",
+    "uuids_of", "view_of", "watched",
 ]  # fmt: skip
 
 View = dict[str, dict[str, Any]]
@@ -27,6 +30,10 @@ POLICY = "auto_online_blocks"
 
 SYSFS = "sysfs"
 """What no list shows: where devices begin, and of regions their DIMMs and whether they have labels."""
+MEMORY = "memory"
+"""What is observed of memory blocks: number -> "offline" or "online in Movable"."""
+WATCH = "watch"
+"""The runs of blocks (first, last + 1) that a view is to have: those of the plan."""
 
 _KEYS = {"namespace": (*NAMESPACE_KEYS, "state"), "region": ("size", "state"), "dax": (*DEVICE_KEYS, "state")}
 
@@ -58,6 +65,8 @@ def view_of(lists: Mapping[str, Any]) -> View:
         view[name] = {key: shown[key] for key in _KEYS[kind] if key in shown}
     if lists.get(POLICY):
         view[POLICY] = {"policy": str(lists[POLICY]).strip()}
+    for first, end in lists.get(WATCH) or ():
+        view[runs_name(first, end)] = {"memory": _memory(lists, range(first, end))}
     return view
 
 
@@ -72,11 +81,34 @@ def sysfs_of(lists: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
+def _memory(lists: Mapping[str, Any], numbers: Iterable[int]) -> str:
+    """``online in Movable`` where that is so of all, else ``33-35 online in Movable, 36 offline``."""
+    shown = lists.get(MEMORY) or {}
+    words: dict[str, list[int]] = {}
+    for number in numbers:
+        words.setdefault(shown.get(number, "missing"), []).append(number)
+    if len(words) == 1:
+        return next(iter(words))
+    parts = sorted((first, end, word) for word, each in words.items() for first, end in runs(each))
+    return ", ".join(f"{first}{f'-{end - 1}' if end - first > 1 else ''} {word}" for first, end, word in parts)
+
+
 def uuids_of(lists: Mapping[str, Any]) -> dict[str, str]:
     """Namespace -> its uuid."""
     return {
         name: str(shown["uuid"]) for kind, name, shown in devices_of(lists) if kind == "namespace" and "uuid" in shown
     }
+
+
+def watched(argvs: Iterable[Sequence[str]]) -> list[tuple[int, int]]:
+    """The blocks of ``chmem`` commands as runs, cut so that each command is about whole ones."""
+    spans = []
+    for argv in argvs:
+        if argv and argv[0] == "chmem":
+            first, _, last = argv[-1].partition("-")
+            spans.append((int(first), int(last or first) + 1))
+    cuts = sorted({number for span in spans for number in span})
+    return [(a, b) for a, b in pairwise(cuts) if any(first <= a and b <= end for first, end in spans)]
 
 
 def changes(before: View, after: View) -> dict[str, dict[str, Any] | None]:
@@ -116,6 +148,9 @@ def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
     out = []
     for each in expect:
         now = shown.get(each.dev)
+        if each.tool == "lsmem":
+            first, _, last = each.dev.replace("memory", "").partition("-")
+            now = {"memory": _memory(lists, range(int(first), int(last or first) + 1))}
         if each.shows is None or now is None:
             if (each.shows is None) != (now is None):
                 out.append(f"{each.dev} is {'still' if now else 'not'} there")
@@ -128,7 +163,7 @@ def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
 
 
 def same_thing(now: Mapping[str, Any] | None, then: Mapping[str, Any] | None) -> bool:
-    """Is it still what it was, in what decides whose data it holds: mode and size (and a policy)?"""
+    """Is it still what it was, in what decides whose data it holds: mode and size (and a policy, and where memory blocks are)?"""
     if now is None or then is None:
         return now is None and then is None
-    return all(now.get(key) == then.get(key) for key in ("mode", "size", "policy"))
+    return all(now.get(key) == then.get(key) for key in ("mode", "size", "policy", "memory"))

@@ -1,4 +1,4 @@
-"""ndctl, daxctl and cxl; plug, unplug and resize of the hypervisor."""
+"""ndctl, daxctl and cxl; chmem and lsmem; plug, unplug and resize of the hypervisor."""
 
 from __future__ import annotations
 
@@ -83,11 +83,14 @@ class _Files(ToolFiles):
 
 
 def _tool(sh: Shell, argv: list[str], io: Streams) -> int:
-    from sparsemem.tools import cxl, daxctl, ndctl
+    from sparsemem.tools import chmem, cxl, daxctl, lsmem, ndctl
 
     name, tree, console = argv[0], _Tree(sh), Console(tty=io.out.tty)
     sh.refusal = None
-    if name == "cxl":
+    if name in ("chmem", "lsmem"):
+        plain = chmem.main if name == "chmem" else lsmem.main
+        result = plain(tree, argv[1:], console, sh.util_linux)
+    elif name == "cxl":
         result = cxl.main(tree, argv[1:], console, sh.ndctl)
     else:
         main = ndctl.main if name == "ndctl" else daxctl.main
@@ -150,8 +153,10 @@ def _hypervisor(sh: Shell, io: Streams, action: Callable[[DimmBoard], None]) -> 
 
 
 COMMANDS: dict[str, Callable[[Shell, list[str], Streams], int]] = {
+    "chmem": _tool,
     "cxl": _tool,
     "daxctl": _tool,
+    "lsmem": _tool,
     "ndctl": _tool,
     "plug": _plug,
     "resize": _resize,

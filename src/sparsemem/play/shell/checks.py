@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "TOOLS", "check_command", "check_words"]
 
 TOOLS = ("cxl", "daxctl", "ndctl")
-COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, "plug", "resize", "unplug"}))
+PLAIN_TOOLS = ("chmem", "lsmem")
+"""Tools without sub-commands, which say themselves what is wrong with their options."""
+COMMANDS = tuple(sorted({*OPTIONS, *TOOLS, *PLAIN_TOOLS, "plug", "resize", "unplug"}))
 """What can be typed besides the kernel calls."""
 
 _PLACE = re.compile(r"(addr|slot|node)=(0x[0-9a-fA-F]{1,16}|\d{1,18})\Z|type=(dimm|nvdimm)\Z|labels=blank\Z")
@@ -41,6 +43,8 @@ def check_words(words: list[str]) -> Operation | None:
         _check_operands(words)
     elif name in TOOLS:
         _check_tool(words)
+    elif name in PLAIN_TOOLS:
+        pass
     elif name in OPERATIONS:
         return parse_operation(" ".join(words))
     elif name == "plug":

@@ -50,10 +50,13 @@ class LoopControl(Exception):  # noqa: N818  (not an error)
 class Shell:
     """One shell on one machine: variables, directory, files, and what went wrong last."""
 
-    def __init__(self, machine: Machine, dimms: DimmBoard | None = None, ndctl: tuple[int, ...] = (76,)) -> None:
+    def __init__(
+        self, machine: Machine, dimms: DimmBoard | None = None, ndctl: tuple[int, ...] = (76,), util_linux: tuple[int, ...] = (2, 38)
+    ) -> None:  # fmt: skip
         self.machine = machine
         self.dimms = dimms
         self.ndctl = ndctl
+        self.util_linux = util_linux
         self.files = Files(machine, self.apply)
         self.refusal: Refusal | None = None
         self.errno: int | None = None
