@@ -10,7 +10,7 @@ endif
 BASE := $(firstword $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3))
 SPARSEMEM := $(PYTHON) -m sparsemem
 
-.PHONY: help demo venv test deep check lint types imports bench bench-quick bench-lab lab clean
+.PHONY: help demo venv test deep check lint types imports bench bench-quick bench-lab lab lab-apply clean
 
 help:
 	@echo "demo         this machine's findings and picture, then one layout on two kernels side by side"
@@ -23,6 +23,7 @@ help:
 	@echo "bench        speed: ratios against peers measured in the same run, and the lab's figures where a kernel is in the cache (minutes)"
 	@echo "bench-quick  the same with smaller inputs, under a minute"
 	@echo "lab          the oldest and the newest real kernel in QEMU: five rich scenarios and 200 generated steps (within 15 minutes)"
+	@echo "lab-apply    plan --apply as a process in a guest, killed at every step and rebooted (ten minutes and more)"
 	@echo "bench-lab    the lab's figures; it fetches a kernel where none is"
 	@echo "venv         .venv with everything, for working on it"
 
@@ -79,6 +80,9 @@ lab: $(DEV)
 	$(SPARSEMEM) verify $(LAB_SCENARIOS) --kernel 5.10 --kernel newest
 	$(SPARSEMEM) fuzz --kernel 5.10 --steps 100 --seed 1
 	$(SPARSEMEM) fuzz --kernel newest --steps 100 --seed 2
+
+lab-apply: $(DEV)
+	SPARSEMEM_LAB_APPLY=1 SPARSEMEM_LAB=required $(PYTHON) -m pytest -q tests/lab/test_apply_process.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -35,6 +35,16 @@ def _plan(*words: str) -> Result:
         ((BOARD, BOARD, "fsdax 1G"), 2),
         ((), 2),
         ((BOARD, "fsdax"), 3),
+        ((BOARD, "fsdax 24"), 3),
+        ((BOARD, ""), 3),
+        ((BOARD, 'fsdax 1G name="a'), 3),
+        ((BOARD, "\u00b2 x fsdax 1G"), 3),
+        ((BOARD, "fsdax 1" + "0" * 30), 3),
+        ((BOARD, "fsdax 1G on node7"), 3),
+        ((BOARD, "fsdax 1G align=3M"), 13),
+        ((BOARD, "4096 x fsdax 16M"), 13),
+        (("6.1; 1M-2G ram", "fsdax 1G"), 13),
+        (("6.1; 1M-2G ram", "system-ram, all whole blocks"), 13),
         ((BOARD, "fsdax 1G on region7"), 3),
         ((BOARD, "replace namespace0.0, fsdax 1G"), 3),
         (("--vm", "disk 1G"), 3),
@@ -70,6 +80,28 @@ def test_an_intent_from_a_file_is_the_same(tmp_path: Path) -> None:
         "db",
     ]
     assert words["commands"][0]["expect"][0]["shows"]["size"] == words["namespaces"][0]["usable_size"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arm64-virt",
+        "firecracker-vm",
+        "laptop",
+        "memmap-guest",
+        "mixed-region",
+        "pmem-guest",
+        "pmem-kmem",
+        "pmem-two-regions",
+        "ram-beside-pmem",
+    ],
+)
+@pytest.mark.parametrize("intent", ["fsdax 64M", "replace all, system-ram rest", "2 x devdax rest"])
+def test_every_bundled_machine_has_an_answer(name: str, intent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["plan", f"example:{name}", intent])
+    said = capsys.readouterr()
+    assert code in (0, 3, 6, 13), said
+    assert code in (0, 13) or "hint" in said.err or "cannot tell" in said.err, said.err
 
 
 def test_another_kernel_and_release() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,17 +14,15 @@ from click.testing import CliRunner, Result
 
 from sparsemem.cli.app import app, run
 from sparsemem.cli.machine import Loaded
-from sparsemem.machine.notation import format_machine, parse_machine
+from sparsemem.machine.notation import parse_machine
 from sparsemem.planner import make_plan, parse_intent
-from sparsemem.planner.apply import Journal, head_of
-from tests.planner.machines import GIB, line
-from tests.planner.test_script import _TOOL
+from tests.cli.host import BOARD, begin, needs_root, wait_for
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-BOARD = line("6.1", 2 * GIB)
 INTENT = "fsdax 64M name=db, system-ram 256M"
 
 
@@ -67,7 +64,7 @@ def test_json(tmp_path: Path) -> None:
     ("words", "code"),
     [
         ((BOARD, INTENT, "--apply"), 2),
-        (("--sysroot", "/", INTENT, "--apply"), 2),
+        (("--sysroot", "docs", INTENT, "--apply"), 2),
         ((INTENT, "--apply", "--kernel", "6.1"), 2),
         ((BOARD, INTENT, "--apply", "--rehearse", "--script"), 2),
         ((BOARD, INTENT, "--apply", "--rehearse"), 2),
@@ -114,54 +111,13 @@ def test_the_answer_is_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 # -- this host: real processes, and an ndctl that is the model
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the host runner needs root")
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts sparsemem where ndctl, daxctl and the policy file are the model's."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for tool in ("ndctl", "daxctl"):
-        file = tools / tool
-        slow = 'import time\nif "create-namespace" in sys.argv: time.sleep(0.7)\n'
-        text = _TOOL.format(python=sys.executable, tool=tool)
-        file.write_text(text.replace("sys.stdout.write", f"{slow}sys.stdout.write"))
-        file.chmod(0o755)
-    (tools / "cat").write_text("#!/bin/sh\necho offline\n")
-    (tools / "cat").chmod(0o755)
-    board = tmp_path / "machine"
-    board.write_text(format_machine(parse_machine(BOARD)))
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "MACHINE": str(board)}
-        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-        return subprocess.Popen(
-            [sys.executable, "-m", "sparsemem", "plan", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-
-    return start
-
-
-def _journal(path: Path) -> None:
-    plan = make_plan(parse_machine(BOARD), parse_intent("2 x fsdax 64M"))
-    Journal.create(path, head_of(plan, "host")).close()
-
-
-def _wait_for(path: Path, words: str) -> None:
-    end = time.monotonic() + 60
-    while words not in path.read_text():
-        assert time.monotonic() < end, path.read_text()
-        time.sleep(0.02)
-
 
 @needs_root
 def test_the_process_is_killed_and_gone_on_with(host: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
-    _journal(path)
+    begin(path)
     first = host("--resume", str(path), "--yes")
-    _wait_for(path, '"begin"')
+    wait_for(path, '"begin"')
     first.kill()
     first.wait()
     answers = []
@@ -188,9 +144,9 @@ def test_a_signal_lets_the_command_end(
     host: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
     path = tmp_path / "plan.jsonl"
-    _journal(path)
+    begin(path)
     process = host("--resume", str(path), "--yes")
-    _wait_for(path, '"begin"')
+    wait_for(path, '"begin"')
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 14, err
@@ -230,7 +186,7 @@ def test_from_intent_to_machine(
 @needs_root
 def test_nobody_to_ask(host: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
-    _journal(path)
+    begin(path)
     before = (tmp_path / "machine").read_text()
     for way in ("--resume", "--undo"):
         process = host(way, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from sparsemem import fixtures
 from sparsemem.kernel.ioport import Resource
 from sparsemem.machine import sysfs
 from sparsemem.machine.build import build
-from sparsemem.machine.description import MachineDescription, NamespaceFact, RegionFact
+from sparsemem.machine.description import LabelAreaFact, MachineDescription, NamespaceFact, RegionFact
 from sparsemem.machine.notation import format_machine, parse_machine
 from sparsemem.ranges import Range
 from sparsemem.readers import read_machine, read_text
@@ -148,3 +149,33 @@ def test_a_firmware_map_gets_the_memmap_of_the_command_line() -> None:
     assert legacy(head.format("memmap=4G!8G") + firmware + user) == [(0x200000000, 0x2FFFFFFFF)]
     # a map with one entry left is what the kernel would panic over: said, and not applied
     assert legacy(head.format("memmap=exactmap memmap=1G@1M") + firmware) == []
+
+
+@pytest.mark.parametrize("holds", [False, True])
+@pytest.mark.parametrize(("version", "size"), [("1.1", 32440320), ("1.2", 32444416)])
+def test_labels_have_the_version_that_was_read(version: str, size: int, holds: bool) -> None:
+    """A sector namespace of 32 MiB: the smaller size is Linux 6.1's with ndctl 76.1 in QEMU, after ``ndctl init-labels``; a BTT of version
+    2.0 has no 4 KiB in front."""
+    from sparsemem.kernel.nvdimm import media
+    from sparsemem.kernel.nvdimm.core import nvdimm_of
+    from sparsemem.planner.apply import ModelRunner
+    from sparsemem.planner.apply.view import uuids_of
+
+    made = ModelRunner(parse_machine(f"6.1; 0-1G ram, 4G+1G pmem; nd_region 0x100000000-0x13fffffff labels={version}"))
+    if holds:
+        assert made.run(("ndctl", "create-namespace", "-m", "fsdax", "-s", "64M"))[0] == 0
+    region = RegionFact("region0", Range(4 * GIB, 5 * GIB), GIB, mappings=1, type="pmem", labels=True, numa_node=0)
+    there = NamespaceFact(
+        "namespace0.0", "region0", "fsdax", "dev", Range(4 * GIB, 4 * GIB + 64 * MIB), 62 * MIB,
+        "11111111-2222-4333-8444-000000000000", 2 * MIB, 512,
+    )  # fmt: skip
+    state = made.machine.state
+    area = media.read_label_area(state, "nmem0", 0, nvdimm_of(state, "nmem0").config_size)
+    description = replace(
+        _machine("6.1.50", (region,), (there,) if holds else ()), label_areas=(LabelAreaFact("nmem0", area),)
+    )
+    runner = ModelRunner(build(description, devices=True).machine)
+    code, said = runner.run(("ndctl", "create-namespace", "-r", "region0", "-m", "sector", "-s", "32M"))
+    assert code == 0, said
+    assert json.loads(said)["size"] == size
+    assert len(uuids_of(runner.observe()).keys() - {"namespace0.2"}) == 1 + holds

@@ -119,9 +119,9 @@ class Killer:
 
 
 def go(
-    path: Path, runner: Runner, step: int | None = None, point: str = "", *, undo: bool = False, **words: Any
-) -> Outcome | None:
-    """Open the journal and go on, or back; None when it was killed."""
+    path: Path, runner: Runner, step: int | None = None, point: str = "", *, undo: bool = False, boot: str | None = None, **words: Any,
+) -> Outcome | None:  # fmt: skip
+    """Open the journal and go on, or back; None when it was killed. ``boot``: which boot of the machine it is."""
     killer = Killer(runner, step, point)
     journal = _Journal.open(path)
     assert isinstance(journal, _Journal)
@@ -135,7 +135,7 @@ def go(
 
     journal.write = follow  # type: ignore[method-assign]
     with journal:
-        applier = Applier(journal, killer)
+        applier = Applier(journal, killer, boot=boot)
         try:
             return applier.undo() if undo else applier.run(**words)
         except Killed:

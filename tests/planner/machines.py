@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
+
 from sparsemem.machine.notation import parse_machine
 
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
 
-__all__ = ["GIB", "MIB", "cxl_machine", "free_bytes", "line", "machine"]
+__all__ = ["GIB", "MIB", "cxl_machine", "examples", "free_bytes", "line", "machine"]
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -35,6 +37,11 @@ def line(
         at += size + gap
     middle = [f"with {options}"] if options else []
     return "; ".join([kernel, ", ".join(entries), *middle, *operations])
+
+
+def examples(number: int) -> int:
+    """So many of a slow property test, and fifty times as many with the profile "deep"."""
+    return number * 50 if settings.default is not None and settings.default.max_examples > 1000 else number
 
 
 def machine(kernel: str, *sizes: int, **more: object) -> Machine:

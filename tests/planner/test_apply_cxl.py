@@ -9,6 +9,7 @@ import pytest
 
 from sparsemem.planner import Plan, make_plan, parse_intent
 from sparsemem.planner.apply import Journal, ModelRunner, head_of, standing
+from sparsemem.planner.apply.contents import contents
 from sparsemem.planner.apply.view import uuids_of, view_of
 from tests.planner.killing import POINTS, go, half_region
 from tests.planner.machines import cxl_machine
@@ -194,6 +195,29 @@ def test_labels_that_are_forgotten(tmp_path: Path) -> None:
         assert outcome is not None
         assert (outcome.result, outcome.lost, outcome.left) == ("undone", ("what was on mem0",), ())
         assert view_of(runner.observe()) == _view(_plan(case).before)
+
+
+def test_what_is_lost_with_a_device_s_labels_is_said_before() -> None:
+    runner = ModelRunner(_board("region on mem0, fsdax 256M").copy())
+    found = contents(("mem0", "mem1x", "namespace0.0"), runner.observe(), runner.ask)
+    assert [each.name for each in found] == ["mem0", "namespace0.0"]
+    assert "labels" in found[0].what
+    assert not found[0].users
+
+
+def test_a_region_that_is_gone_when_it_is_come_back_to_stops_it(tmp_path: Path) -> None:
+    """As after a boot of a machine whose firmware does not make it again: nothing is run."""
+    path, runner = _fresh(tmp_path, CASES[0])
+    assert go(path, runner, 3, "before begin") is None
+    for name in ("namespace0.0", "namespace0.1"):
+        runner.run(("ndctl", "disable-namespace", name))
+    assert runner.run(("cxl", "destroy-region", "-f", "region0"))[0] == 0
+    seen = runner.machine.snapshot()
+    outcome = go(path, runner)
+    assert outcome is not None
+    assert (outcome.result, outcome.exit_status) == ("changed", 15)
+    assert any(each.startswith("cxl:region0 is not there") for each in outcome.found), outcome.found
+    assert runner.machine.snapshot() == seen
 
 
 def test_a_region_that_cxl_did_not_make_is_no_success(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_the_answer_is_real(number: int, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_journal_has_the_events_that_the_page_tells_of(tmp_path: Path) -> None:
-    from sparsemem.planner.apply.journal import _EVENTS
+    from sparsemem.planner.apply.lines import _EVENTS
 
     told = re.findall(r"^\| `(\w+)` \|", DOC.partition("### The journal")[2], re.MULTILINE)
     assert set(told) - {"event"} == _EVENTS

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 
 
+@pytest.mark.parametrize(
+    "text", ["fsdax 24G", "fsdax 24g", "fsdax 24GiB", "FSDAX 24GB", "fsdax 25769803776", "24G fsdax on Region0"]
+)
+def test_the_same_size_in_other_words(text: str) -> None:
+    assert parse_intent(text).items[0].amount == Amount("raw", 24 * GIB)
+
+
 def test_what_the_issue_writes() -> None:
     assert parse_intent("2 x fsdax 24G, rest devdax") == Intent(
         (Item(mode="fsdax", amount=Amount("raw", 24 * GIB), count=2), Item(mode="devdax", amount=Amount("rest")))
@@ -40,7 +47,7 @@ _NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Z
     )
 )
 _AMOUNTS = st.one_of(
-    st.builds(Amount, st.sampled_from(("raw", "usable")), st.integers(1, (1 << 52) - 1)),
+    st.builds(Amount, st.sampled_from(("raw", "usable")), st.integers(4096, (1 << 52) - 1)),
     st.integers(1, 10000).map(lambda n: Amount("percent", share=Fraction(n, 10000))),
     st.just(Amount("rest")),
 )
@@ -91,6 +98,24 @@ WRONG = [
     ("0 x fsdax 1G", 1, "a count from 1"),
     ("system-ram all whole things", 22, "all whole blocks"),
     (f"fsdax 1G name={'x' * 64}", 1, "shorter"),
+    ("fsdax 24", 7, "write 24G, 24M or 24%"),
+    ("fsdax usable 24", 14, "write 24G, 24M or 24%"),
+    ("fsdax 24 GB", 7, "write 24GB"),
+    ("50 % fsdax", 1, "write 50%"),
+    ("fsdax 1.5G", 7, "write 1536M"),
+    ("fsdax 0.3T", 7, "write 314572M"),
+    ("fsdax 24Gi", 7, "write 24G"),
+    ("fsdax -1G", 7, "modes"),
+    ("fsdax 0", 7, "24G"),
+    ("fsdax 1" + "0" * 30, 7, "binary unit"),
+    ("1" + "0" * 30 + " x fsdax 1G", 1, "a count from 1"),
+    ("\u00b2 x fsdax 1G", 1, "modes"),
+    ("fsdax \uff11G", 7, "modes"),
+    ("fsdax rest rest", 12, "commas"),
+    ("fsdax 1G align=0", 10, "align=2M"),
+    ('fsdax 1G name="my data', 15, 'name="my data"'),
+    ("fsdax 1G name=it's", 17, 'name="my data"'),
+    (",,,", None, "2 x fsdax 24G"),
     ("replace", 1, "replace namespace0.0"),
     ("replace pmem0", 9, "replace namespace0.0"),
     ("keep, replace all, fsdax 1G", None, "leave keep out"),
@@ -145,6 +170,17 @@ def test_both_forms_say_the_same(tmp_path: Path) -> None:
         ("[[item]]\nmode = 'fsdax'\namount = '1/0%'", "intent: item 1"),
         ("[[item]]\nmode = 'fsdax'\nsize = '1G'\non = 'x'", "intent: item 1: on"),
         ("replace = 'x'", "intent: replace"),
+        ("replace = 3", "intent"),
+        ("keep = 1", "intent"),
+        ("[item]\nmode = 'fsdax'", "intent"),
+        ("[[item]]\nmode = 3\nsize = '1G'", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = 1.5", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = -1", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = '1G'\ncount = 2.5", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = '1G'\ncount = 0", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = '1G'\nalign = []", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = '1G'\nsizes = 2", "intent: item 1"),
+        ("[[item]]\nmode = 'fsdax'\nsize = '1G'\nname = ['a']", "intent: item 1"),
         ("=", "intent"),
     ],
 )

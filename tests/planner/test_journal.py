@@ -101,8 +101,14 @@ def test_bad_events_and_formats(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"plan.jsonl:2: not a journal"):
         Journal.open(path)
     path.write_text(whole.replace('"journal":1', '"journal":9'))
-    with pytest.raises(InputError, match="format 9"):
+    with pytest.raises(InputError, match="format 9") as told:
         Journal.open(path)
+    assert told.value.remedy == "go on with the newer sparsemem that wrote it"
+    for line in ('{"event":"begin","step":3}', '{"event":"begin","step":0}', '{"event":"begin","step":"1"}'):
+        path.write_text(f"{whole}{line}\n")
+        with pytest.raises(InputError, match=r"plan.jsonl:2: not a journal"):
+            Journal.open(path)
+    path.write_text(whole)
     with pytest.raises(UnreadableError, match="cannot open the journal"):
         Journal.open(tmp_path / "none")
 
@@ -171,3 +177,28 @@ def test_what_the_model_does_not_know_is_taken_from_the_machine() -> None:
     shown["ndctl"][0] |= {"size": 5, "align": 2}
     assert adopt(head, shown) == []
     assert head["start"] == {"namespace0.0": {"mode": "fsdax", "size": 5, "align": 2}}
+
+
+def test_a_disk_that_fills_up_while_a_command_runs(tmp_path: Path) -> None:
+    """The command was run and nothing says so: the machine does."""
+    from sparsemem.planner.apply import Applier, ModelRunner
+
+    plan = make_plan(machine("6.1", GIB), parse_intent("2 x fsdax 64M"))
+    path, runner = tmp_path / "plan.jsonl", ModelRunner(plan.before.copy())
+    Journal.create(path, head_of(plan, "model")).close()
+    with Journal.open(path) as journal:
+        write = journal.write
+
+        def full(event: str, **fields: Any) -> None:
+            if event == "done" and fields["step"] == 2:
+                os.dup2(os.open("/dev/full", os.O_WRONLY), journal.descriptor)
+            write(event, **fields)
+
+        journal.write = full  # type: ignore[method-assign]
+        with pytest.raises(ApplyError, match="No space left") as told:
+            Applier(journal, runner).run()
+        assert "they look at what the last command did" in str(told.value)
+    with Journal.open(path) as journal:
+        assert [journal.status(n) for n in (1, 2)] == ["done", "begun"]
+        assert Applier(journal, runner).run().result == "done"
+    assert runner.machine == plan.after

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sparsemem.planner import make_plan, parse_intent, render_text, shell_text, to_json, to_script
 from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
-from tests.planner.machines import GIB, MIB, free_bytes, machine
+from tests.planner.machines import GIB, MIB, examples, free_bytes, machine
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/plan.schema.json").read_text())
 
@@ -51,7 +51,7 @@ _INTENTS = st.builds(
 _NDCTL = st.sampled_from(((62,), (67,), (71,), (76,), (85,)))
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(_MACHINES, _INTENTS, _NDCTL)
 def test_a_plan_is_what_the_model_does(board: object, text: str, ndctl: tuple[int, ...]) -> None:
     from sparsemem.machine.machine import Machine
@@ -96,7 +96,7 @@ def test_a_plan_is_what_the_model_does(board: object, text: str, ndctl: tuple[in
             assert each.raw == amount.size
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])
 @given(_MACHINES, _INTENTS, _NDCTL)
 def test_the_nearest_intents_can_be_had(board: object, text: str, ndctl: tuple[int, ...]) -> None:
     from sparsemem.machine.machine import Machine
@@ -111,7 +111,7 @@ def test_the_nearest_intents_can_be_had(board: object, text: str, ndctl: tuple[i
             assert not make_plan(board, parse_intent(near), ndctl=ndctl, nearest=False).impossible, near
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from(("fsdax 96M", "devdax 192M", "sector 96M", "raw 16M", "system-ram 256M")),

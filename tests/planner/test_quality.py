@@ -16,7 +16,7 @@ from sparsemem.planner import make_plan, parse_intent
 from sparsemem.tools import daxctl, ndctl
 from sparsemem.tools.result import Console
 from sparsemem.tools.tree import MachineTree
-from tests.planner.machines import MIB, machine
+from tests.planner.machines import MIB, examples, free_bytes, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,10 @@ def _tool(board: Machine, main: object, *words: str) -> object:
 
 
 def _made(board: Machine, region: str, mode: str, size: int) -> int | None:
-    """Make one; the bytes of it that serve nobody, None where it is refused."""
+    """Make one; the bytes of it that serve nobody, None where it is refused. ``mode`` may have options behind it, as in an intent."""
+    mode, *options = mode.split()
     words = ["create-namespace", "-r", region, "-m", "devdax" if mode == "system-ram" else mode, "-s", str(size)]
+    words += [f"--{option}" for option in options]
     found = _tool(board, ndctl.main, *words)
     if not isinstance(found, dict):
         return None
@@ -41,7 +43,7 @@ def _made(board: Machine, region: str, mode: str, size: int) -> int | None:
         return None  # the dax device has no driver: its pages could not be mapped
     usable, overhead = int(found["size"]), 0
     if mode in ("fsdax", "devdax", "system-ram"):
-        overhead = _RESERVE + (size - _RESERVE) // _PAGE * _STRUCT_PAGE
+        overhead = _RESERVE + (0 if "map=mem" in options else (size - _RESERVE) // _PAGE * _STRUCT_PAGE)
     if mode == "sector":
         overhead = size - usable
     if mode == "system-ram":
@@ -82,12 +84,11 @@ def _best(board: Machine, atoms: list[tuple[str, int]], regions: list[str]) -> i
 
 
 _SIZES = st.sampled_from((16, 32, 48, 112, 128, 144, 192, 256, 320))
-_ATOMS = st.lists(
-    st.tuples(st.sampled_from(("fsdax", "devdax", "sector", "raw", "system-ram")), _SIZES), min_size=1, max_size=3
-)
+_KINDS = ("fsdax", "devdax", "fsdax map=mem", "devdax align=4K", "sector", "raw", "system-ram", "system-ram map=mem")
+_ATOMS = st.lists(st.tuples(st.sampled_from(_KINDS), _SIZES), min_size=1, max_size=3)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.too_slow])
 @given(
     _ATOMS,
     st.sampled_from((512, 640, 768)),
@@ -109,7 +110,58 @@ def test_no_order_strands_less(atoms: list[tuple[str, int]], one: int, two: int 
     assert plan.stranded == best
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+def _fits(board: Machine, atoms: list[tuple[str, int]], regions: list[str]) -> bool:
+    """Do the bare bytes fit? Playing all orders of what can not be is a waste."""
+    room = sum(end - start for gaps in free_bytes(board).values() for start, end in gaps)
+    return sum(size for _, size in atoms) <= room and bool(regions)
+
+
+def _parts(
+    board: Machine, fixed: list[tuple[str, int]], parts: list[str], regions: list[str], most: int
+) -> tuple[int, int | None]:
+    """The largest equal parts (a multiple of 16 MiB) that go with what is fixed, in any order and any regions, and the fewest stranded
+    bytes with them."""
+    for size in range(most // (16 * MIB) * 16 * MIB, 0, -16 * MIB):
+        atoms = [*fixed, *((mode, size) for mode in parts)]
+        if _fits(board, atoms, regions) and (best := _best(board, atoms, regions)) is not None:
+            return size, best
+    return 0, None
+
+
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.tuples(st.sampled_from(_KINDS), st.sampled_from((16, 48, 112, 128, 200))), max_size=1),
+    st.lists(st.sampled_from(_KINDS), min_size=2, max_size=2) | st.sampled_from(_KINDS).map(lambda kind: [kind] * 2),
+    st.sampled_from((256, 400, 512)),
+    st.sampled_from((None, None, 144, 320)),
+    st.sampled_from((0, 16, 64, 112)),
+    st.sampled_from(("5.10", "6.1", "6.12")),
+)
+def test_no_equal_parts_are_larger(
+    fixed: list[tuple[str, int]], parts: list[str], one: int, two: int | None, off: int, kernel: str
+) -> None:
+    """Several "rest" items, or one with a count: no order, no choice of regions and no size gives larger parts; nor, with such parts,
+    strands less."""
+    sizes = [one * MIB] if two is None else [one * MIB, two * MIB]
+    board = machine(kernel, *sizes, start=(4096 + off) * MIB, options="auto_online=offline", gap=16 * MIB)
+    words = [f"{mode} {size}M" for mode, size in fixed]
+    words += [f"2 x {parts[0]} rest"] if parts[0] == parts[1] else [f"{mode} rest" for mode in parts]
+    plan = make_plan(board, parse_intent(", ".join(words)), nearest=False)
+    if any(size % 16 for _, size in fixed):
+        assert plan.impossible  # no multiple of the region's align
+        return
+    regions = [f"region{i}" for i in range(len(sizes))]
+    size, best = _parts(board, [(mode, size * MIB) for mode, size in fixed], parts, regions, sum(sizes) // 2)
+    if not size:
+        assert plan.impossible
+        return
+    rests = [number for number, item in enumerate(plan.intent.items) if item.amount.kind == "rest"]
+    assert {each.raw for each in plan.namespaces if each.item in rests} == {size}
+    assert plan.stranded == best
+    assert plan.optimal
+
+
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(("fsdax", "devdax")), st.sampled_from((64, 96, 128, 132, 192, 256))),
@@ -126,7 +178,7 @@ def test_no_order_strands_less_before_sub_sections(atoms: list[tuple[str, int]],
     assert bool(plan.impossible) == (best is None)
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from((16, 48, 112, 128, 176)),
     st.sampled_from(("fsdax", "raw")),

@@ -113,6 +113,7 @@ def _metadata(source: Source, notes: tuple[Note, ...], date: str | None, redacte
         "arch": known.arch,
         "page_size": known.page_size,
         "release": known.release,
+        "boot": known.boot,
         "redacted": redacted,
     }
     if isinstance(source, DirectorySource) and source.root == "/":

@@ -131,13 +131,17 @@ def model_machine(text: str, kernel: str | None) -> Machine:
     return play(load_scenario(text), kernel)[0].machine
 
 
-def load(machine: str | None, sysroot: str | None, kernel: str | None, *, devices: bool = False) -> Loaded:
-    """Read MACHINE and build it on the model; ``devices``: with its labels and drivers, to go on from. Raises SparsememError."""
+def load(
+    machine: str | None, sysroot: str | None, kernel: str | None, *, devices: bool = False,
+    more: Callable[[MachineDescription], MachineDescription] = lambda description: description,
+) -> Loaded:  # fmt: skip
+    """Read MACHINE and build it on the model; ``devices``: with its labels and drivers, to go on from; ``more`` adds to what was read.
+    Raises SparsememError."""
     if machine and is_model(machine):
         return Loaded(model_machine(machine, kernel))
     from sparsemem.machine.build import build
 
-    description = describe(machine, sysroot)
+    description = more(describe(machine, sysroot))
     if devices:
         from sparsemem.readers.listing import check_whole
 

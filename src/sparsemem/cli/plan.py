@@ -12,6 +12,7 @@ from sparsemem.cli.page import write
 from sparsemem.errors import UsageError
 
 if TYPE_CHECKING:
+    from sparsemem.machine.description import MachineDescription
     from sparsemem.machine.machine import Machine
     from sparsemem.planner import Intent, VmPlan
 
@@ -90,10 +91,10 @@ def command(
     _check(words, path, sysroot, vm, kernel, run=run, rehearse=rehearse, script=script, for_apply=bool(yes or journal))
     _check_form(run=run, as_json=as_json, script=script, html=html, svg=svg)
     release = parse_ndctl_version(ndctl) if ndctl else (76,)
-    if here and not ndctl:
-        from sparsemem.cli.plan_apply import host_release
+    if here:
+        from sparsemem.cli.plan_here import host_release
 
-        release = host_release() or release
+        release = host_release(release if ndctl else None) or release
     placed = None
     if vm is not None:
         placed = _guest(vm, words, path, sysroot, kernel)
@@ -104,7 +105,7 @@ def command(
             click.echo(render_vm(placed, columns or width(), colour()), color=colour())
         machine, intent = placed.machine, wanted
     else:
-        machine, intent = _question(words, path, sysroot, kernel)
+        machine, intent = _question(words, path, sysroot, kernel, here=here)
     plan = make_plan(machine, intent, ndctl=release)
 
     def show(*, err: bool = False) -> None:
@@ -152,11 +153,11 @@ def _check(
     if run and script:
         raise UsageError("--apply runs the commands, --script prints them", remedy="give one of them")
     if run and not rehearse:
-        elsewhere = sysroot or vm or (words[0] if len(words) > (0 if path is not None else 1) else None)
+        elsewhere = vm or sysroot or (words[0] if len(words) > (0 if path is not None else 1) else None)
         if elsewhere:
-            raise UsageError(
-                f"{elsewhere} is not this machine", remedy="leave it out, or rehearse the plan on the model: --rehearse"
-            )
+            from sparsemem.cli.plan_here import check_capture
+
+            check_capture(elsewhere)
         if kernel is not None:
             raise UsageError("--kernel: here runs the kernel that runs", remedy="leave it out, or rehearse: --rehearse")
 
@@ -208,7 +209,7 @@ def _show_guest(placed: VmPlan, *, as_json: bool, html: str | None, svg: str | N
 
 
 def _question(
-    words: tuple[str, ...], path: str | None, sysroot: str | None, kernel: str | None
+    words: tuple[str, ...], path: str | None, sysroot: str | None, kernel: str | None, *, here: bool = False
 ) -> tuple[Machine, Intent]:
     """The machine and the intent of the arguments: the last word is the intent, unless a file has it."""
     from sparsemem.planner import load_intent, parse_intent
@@ -224,7 +225,21 @@ def _question(
         )
     intent = load_intent(path) if path is not None else parse_intent(words[-1])
     source = words[0] if len(words) == 2 or (path is not None and words) else None
-    loaded = load(source, sysroot, kernel, devices=True)
+
+    def more(description: MachineDescription) -> MachineDescription:
+        from sparsemem.planner.apply.media import with_labels
+
+        description = with_labels(description) if here else description
+        labelled = any(region.labels or region.mappings for region in description.regions)
+        if labelled and not description.label_areas and any(item.mode == "sector" for item in intent.items):
+            click.echo(
+                "sparsemem: note: the version of the labels is not known: with 1.1, which ndctl init-labels makes by default, sector"
+                " namespaces are 4096 bytes smaller than shown (1.2); ndctl read-labels -o nmem0.labels nmem0, beside a capture, tells",
+                err=True,
+            )
+        return description
+
+    loaded = load(source, sysroot, kernel, devices=True, more=more)
     for note in (*loaded.notes, *(loaded.built.notes if loaded.built is not None else ())):
         click.echo(f"sparsemem: note: {note.source}: {note.where + ': ' if note.where else ''}{note.what}", err=True)
     return loaded.machine, intent

@@ -18,6 +18,7 @@ from sparsemem.kernel.nvdimm.label_bytes import (
     encode_index,
     encode_label,
     fresh_index,
+    nd_label_validate,
     sizeof_namespace_index,
 )
 from sparsemem.kernel.nvdimm.nfit import LINE
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["nd_operations", "placed", "without_claims"]
 
-_LABEL_SIZE = 256
+_LABEL_SIZE, _OLD_LABEL_SIZE = 256, 128
 _AREA, _LARGE_AREA = 128 << 10, 2 << 20
 _SLOTS = 500
 _CLAIM = re.compile(r"(namespace|dax|btt|pfn|pmem)\d+(\.\d+)?\Z")
@@ -86,12 +87,21 @@ def _labelled(region: RegionFact, namespaces: list[NamespaceFact]) -> bool:
 # -- labels and info blocks as bytes
 
 
-def _areas(region: RegionFact, namespaces: list[NamespaceFact], slot: int, ways: int) -> list[bytes]:
+def _label_size(description: MachineDescription) -> int:
+    """Bytes of a label: of version 1.1 where all areas that were read have it, else of 1.2. A kernel shows its version nowhere; with 1.1 a
+    sector namespace is 4 KiB smaller (``nd_btt_version``)."""
+    found = [nd_label_validate(fact.data) for fact in description.label_areas]
+    return _OLD_LABEL_SIZE if {size for at, size, _ in found if at >= 0} == {_OLD_LABEL_SIZE} else _LABEL_SIZE
+
+
+def _areas(
+    region: RegionFact, namespaces: list[NamespaceFact], slot: int, ways: int, label_size: int = _LABEL_SIZE
+) -> list[bytes]:
     """The label area of each DIMM of an interleave set, as long as it has content."""
     assert region.range is not None
     cookies = acpi_nfit_init_interleave_set([qemu_member(slot + i, i * LINE) for i in range(ways)])
     size = _LARGE_AREA if len(namespaces) > _SLOTS else _AREA
-    index_size = sizeof_namespace_index(size, _LABEL_SIZE)
+    index_size = sizeof_namespace_index(size, label_size)
     areas = []
     for way in range(ways):
         labels = b"".join(
@@ -102,7 +112,7 @@ def _areas(region: RegionFact, namespaces: list[NamespaceFact], slot: int, ways:
                     0,
                     ways,
                     cookies.position[way],
-                    cookies.cookie2,
+                    cookies.cookie2 if label_size == _LABEL_SIZE else cookies.cookie1,
                     fact.sector_size if fact.mode != "sector" and fact.sector_size in (512, 4096) else 512,
                     (fact.range.start - region.range.start) // ways,
                     fact.range.size // ways,
@@ -110,14 +120,14 @@ def _areas(region: RegionFact, namespaces: list[NamespaceFact], slot: int, ways:
                     type_guid=PMEM_GUID,
                     abstraction_guid=ABSTRACTION[_CLASSES.get(fact.mode, CCLASS_NONE)],
                 ),
-                _LABEL_SIZE,
+                label_size,
             )
             for number, fact in enumerate(namespaces)
             if fact.range is not None
         )
         blocks = []
         for number in (0, 1):
-            index = fresh_index(size, _LABEL_SIZE, number, 3 - number)
+            index = fresh_index(size, label_size, number, 3 - number)
             free = int.from_bytes(index.free, "little") & ~((1 << len(namespaces)) - 1)
             blocks.append(encode_index(index._replace(free=free.to_bytes(len(index.free), "little"))))
         assert len(blocks[0]) == index_size
@@ -209,10 +219,12 @@ def _region(
     if ways:
         options |= {"slot": str(slot), "nmem": str(slot), "ways": str(ways)}
         if _labelled(region, found) and not found:
-            options["labels"] = "1.2"
+            options["labels"] = "1.2" if _label_size(description) == _LABEL_SIZE else "1.1"
         if _labelled(region, found) and found:
             options["ids"] = ",".join(f"{_uuid(fact)}:{fact.dev.rpartition('.')[2]}" for fact in found)
-            options["label"] = ",".join(pack(area) for area in _areas(region, found, slot, ways))
+            options["label"] = ",".join(
+                pack(area) for area in _areas(region, found, slot, ways, _label_size(description))
+            )
     if region.numa_node:
         options["node"] = str(region.numa_node)
     if region.target_node is not None:

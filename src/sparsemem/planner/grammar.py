@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.errors import InputError, UsageError
 from sparsemem.planner.cxl.item import RegionItem, cxl_name, parse_region
-from sparsemem.planner.intent import MODES, Amount, Intent, Item
+from sparsemem.planner.intent import MODES, Amount, Intent, Item, size_word
 from sparsemem.planner.memory.grammar import ACTIONS, parse_memory
 from sparsemem.units import parse_size
 
@@ -28,17 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = ["all_words", "build_item", "device_name", "parse_intent", "place_name"]
 
-_TOKEN = re.compile(r"""[,;]|[^\s,;"']*(?:"[^"]*"|'[^']*')|[^\s,;]+""")
-_SIZE = re.compile(r"(0x[0-9a-fA-F]+|\d+)([KMGTPkmgtp](i?[Bb])?)?\Z")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%\Z")
-_COUNT = re.compile(r"(\d+)[xX*]\Z")
-_PLACE = re.compile(r"(region|node|dax_region)(\d+)\Z")
-_DEVICE = re.compile(r"(namespace|dax)\d+\.\d+\Z")
+_TOKEN = re.compile(r"""[,;]|[^\s,;"']*(?:"[^"]*"|'[^']*')|(?P<bare>[^\s,;]+)""")
+_SIZE = re.compile(r"(0x[0-9a-fA-F]+|[0-9]+)([KMGTPkmgtp](i?[Bb])?)?\Z")
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)%\Z")
+_COUNT = re.compile(r"([0-9]+)[xX*]\Z")
+_NUMBER = re.compile(r"[0-9]+\Z")
+_UNIT = re.compile(r"([KMGTPkmgtp](i?[Bb])?|%)\Z")
+_NO_SIZE = re.compile(r"([0-9]+)(?:[.]([0-9]+))?([KMGTkmgt])(?:i?[bB]?)\Z")
+_PLACE = re.compile(r"(region|node|dax_region)[0-9]+\Z")
+_DEVICE = re.compile(r"(namespace|dax)[0-9]+\.[0-9]+\Z")
 _MODE_HINTS = {
     "memory": "fsdax", "pmem": "fsdax", "dax": "devdax", "safe": "sector", "btt": "sector", "ram": "system-ram", "kmem": "system-ram",
     "system_ram": "system-ram",
 }  # fmt: skip
 _MOST = 4096
+_PAGE = 4096
 _EXAMPLE = 'for example "2 x fsdax 24G, rest devdax"'
 
 
@@ -53,6 +57,7 @@ def _wrong(what: str, column: int | None, remedy: str, where: str = "intent") ->
 
 def place_name(text: str, column: int | None = None, where: str = "intent") -> str:
     """``region0``, ``node1``: checked. Raises InputError."""
+    text = text.lower()
     if not _PLACE.match(text):
         raise _wrong(f"{text!r} is no place", column, 'write "on region0" or "on node1"', where)
     return text
@@ -138,14 +143,37 @@ class _Part:
         self.amount = amount
 
 
-def _size(word: _Word) -> int:
+def _size(word: _Word, remedy: str = "write 24G") -> int:
     try:
         size = parse_size(word.text)
     except UsageError as error:
-        raise _wrong(error.what, word.column, error.remedy or "write 24G") from None
+        raise _wrong(error.what, word.column, error.remedy or remedy) from None
     if not 0 < size < 1 << 52:
-        raise _wrong(f"{word.text} is no size that a namespace can have", word.column, "write 24G")
+        raise _wrong(f"{word.text} is no size that a namespace can have", word.column, remedy)
     return size
+
+
+def _amount_size(part: _Part, word: _Word) -> int:
+    """A size that stands for itself. A number that can not be one of bytes lacks its unit."""
+    unit = part.peek()
+    if _NUMBER.match(word.text) and _UNIT.match(unit):
+        after = part.words[part.at].text
+        raise _wrong(f"a blank between {word.text} and {after}", word.column, f"write {word.text}{after}")
+    size = _size(word)
+    if size < _PAGE and _NUMBER.match(word.text):
+        raise _wrong(
+            f"{word.text} bytes are less than a page", word.column, f"write {word.text}G, {word.text}M or {word.text}%"
+        )
+    return size
+
+
+def _what_instead(text: str) -> str | None:
+    """A size with a fraction, or with half a unit, in whole numbers."""
+    found = _NO_SIZE.match(text)
+    if found is None:
+        return None
+    size = Fraction(f"{found[1]}.{found[2] or 0}") * (1 << 10 * ("KMGT".index(found[3].upper()) + 1))
+    return size_word(int(size)) if size == int(size) else size_word(int(size) >> 20 << 20)
 
 
 def _option(part: _Part, word: _Word, key: str, value: str) -> None:
@@ -164,7 +192,7 @@ def _option(part: _Part, word: _Word, key: str, value: str) -> None:
         raise _wrong(f"map={value}", word.column, "write map=dev (page structs in the device) or map=mem (in RAM)")
     else:
         if key in ("align", "sector"):
-            _size(_Word(value, word.column))
+            _size(_Word(value, word.column), f"write {key}={'2M' if key == 'align' else '512'}")
         part.options[key] = value
 
 
@@ -181,7 +209,7 @@ def _word(part: _Part, word: _Word) -> None:
         raise _wrong(f"{text!r} is no mode", word.column, f"write {_MODE_HINTS[low]}")
     elif low == "usable":
         size = part.next("usable", "usable 100G")
-        part.give(word, Amount("usable", _size(size)))
+        part.give(word, Amount("usable", _amount_size(part, size)))
     elif found := _PERCENT.match(low):
         share = Fraction(found[1]) / 100
         if not 0 < share <= 1:
@@ -189,18 +217,20 @@ def _word(part: _Part, word: _Word) -> None:
         part.give(word, Amount("percent", share=share))
     elif low in ("rest", "all", "whole"):
         _rest(part, word, low)
-    elif (found := _COUNT.match(low)) or (text.isdigit() and part.peek() in ("x", "*")):
+    elif (found := _COUNT.match(low)) or (_NUMBER.match(text) and part.peek() in ("x", "*")):
         part.at += found is None
         if part.count is not None:
             raise _wrong("a second count", word.column, "separate items by commas, " + _EXAMPLE)
         part.count = int(found[1]) if found else int(text)
     elif _SIZE.match(text):
-        part.give(word, Amount("raw", _size(word)))
+        part.give(word, Amount("raw", _amount_size(part, word)))
     elif low == "on":
         place = part.next("on", '"on region0" or "on node1"')
         part.places.append(place_name(place.text, place.column))
     elif low in ("movable", "no-movable"):
         part.movable = low == "movable"
+    elif instead := _what_instead(text):
+        raise _wrong(f"{text} is no size: a whole number with a unit", word.column, f"write {instead}")
     else:
         raise _wrong(
             f"{text!r} is not understood",
@@ -245,8 +275,11 @@ def _parts(text: str) -> list[list[_Word]]:
     """The words between the commas."""
     parts: list[list[_Word]] = [[]]
     for found in _TOKEN.finditer(text):
-        if found[0] in ",;":
+        word = found[0]
+        if word in ",;":
             parts.append([])
+        elif quotes := [word.find(each) for each in "\"'" if each in (found["bare"] or "")]:
+            raise _wrong("a quote that is not closed", found.start() + 1 + min(quotes), 'write name="my data"')
         else:
             parts[-1].append(_Word(found[0], found.start() + 1))
     return [part for part in parts if part]

@@ -11,98 +11,26 @@ from sparsemem.planner.measure import balance
 from sparsemem.planner.memory.balance import memory_balance, memory_notes
 from sparsemem.planner.memory.prove import play_memory
 from sparsemem.planner.memory.select import CannotError
-from sparsemem.planner.nearest import impossible_item, impossible_room
+from sparsemem.planner.nearest import had, impossible_item, impossible_room
 from sparsemem.planner.plan import Impossible, Plan
 from sparsemem.planner.predict import Rules
 from sparsemem.planner.problem import Problem
 from sparsemem.planner.prove import CommandRefusedError, PredictionError, Prover
-from sparsemem.planner.solve import solve
-from sparsemem.planner.spaces import find_spaces, with_labels
-from sparsemem.planner.wants import make_wants
+from sparsemem.planner.question import Asker, Question
+from sparsemem.planner.relax import whole
+from sparsemem.planner.spaces import find_spaces
 
 if TYPE_CHECKING:
     from sparsemem.machine.machine import Machine
     from sparsemem.planner.plan import Balance, PlannedBlocks
-    from sparsemem.planner.problem import Want
-    from sparsemem.planner.solve import Solution
     from sparsemem.planner.spaces import Space
-    from sparsemem.planner.wants import Forbidden
 
 __all__ = ["make_plan"]
 
-
-_MOST_ASKED = 60
-_QUICKLY = 500
-_MOST_SPENT = 80_000
+_MOST_TOLD = 32
 
 
-def _without_replaced(machine: Machine, intent: Intent, ndctl: tuple[int, ...]) -> Machine:
-    """Up to v5.2 mappings are tried on the state, where those that go must not be in the way."""
-    if machine.kernel.features.subsection_hotplug or not intent.replace:
-        return machine
-    from sparsemem.planner.prove import Prover
-
-    prover = Prover(machine, ndctl, Rules(machine.state, ndctl))
-    for space in find_spaces(machine.state, intent.replace, ndctl):
-        for each in space.replaced:
-            prover.play(
-                (
-                    "ndctl",
-                    "destroy-namespace" if space.labelled else "disable-namespace",
-                    *(("-f",) if space.labelled else ()),
-                    each.name,
-                )
-            )
-    return prover.machine
-
-
-class _Question:
-    """An intent on a machine: what was found, before anything is played."""
-
-    def __init__(
-        self, machine: Machine, intent: Intent, ndctl: tuple[int, ...], *, quick: bool = False,
-        known: dict[tuple[str, ...], Rules],
-    ) -> None:  # fmt: skip
-        rules = known.get(intent.replace)
-        if rules is None:
-            rules = known[intent.replace] = Rules(_without_replaced(machine, intent, ndctl).state, ndctl)
-        self.rules = rules
-        self.intent = intent
-        self.ndctl = ndctl
-        self.labels: set[str] = set()
-        self.quick = quick
-        self.spaces = find_spaces(machine.state, intent.replace, ndctl)
-        self._ask()
-        if self.solution is None:
-            self._with_labels(machine)
-
-    def _ask(self) -> None:
-        self.forbidden: list[Forbidden] = []
-        self.blocked: Want | None = None
-        self.solution: Solution | None = None
-        wants, self.forbidden = make_wants(self.rules, self.spaces, self.intent, self.ndctl)
-        self.problem = Problem(self.rules, self.intent, self.spaces, wants, self.ndctl)
-        if self.quick:
-            self.problem.most_tried = _QUICKLY
-        if not self.forbidden:
-            self.solution, self.blocked = solve(self.problem)
-
-    def _with_labels(self, machine: Machine) -> None:
-        """Would label-less regions help if they had labels? Only those that the intent replaces altogether."""
-        could = {space.name for space in self.spaces if space.label_area and not space.kept and space.replaced}
-        if not could:
-            return
-        kept = self.spaces, self.problem, self.forbidden, self.blocked
-        self.spaces = [with_labels(machine.state, space) if space.name in could else space for space in self.spaces]
-        self._ask()
-        if self.solution is None:
-            self.spaces, self.problem, self.forbidden, self.blocked = kept
-        else:
-            used = {self.spaces[each.space].name for each in self.solution.placements}
-            self.labels = could & used
-
-
-def _notes(question: _Question, prover: Prover, planned: list[PlannedBlocks]) -> list[str]:
+def _notes(question: Question, prover: Prover, planned: list[PlannedBlocks]) -> list[str]:
     notes = []
     rules = question.rules
     for each in question.solution.placements if question.solution is not None else ():
@@ -125,11 +53,12 @@ def _notes(question: _Question, prover: Prover, planned: list[PlannedBlocks]) ->
     return notes
 
 
-def _nothing(machine: Machine, intent: Intent, question: _Question, impossible: list[Impossible]) -> Plan:
+def _nothing(machine: Machine, intent: Intent, question: Question, impossible: list[Impossible]) -> Plan:
     spaces = find_spaces(machine.state, (), question.ndctl)
     return Plan(
         intent=intent, kernel=str(machine.kernel.version), ndctl=question.ndctl, commands=(), namespaces=(),
-        balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible), search="exact", optimal=False,
+        balance=_balances(machine, spaces, question.rules, {}), impossible=tuple(impossible),
+        search="exact" if question.forbidden or question.problem.certain else "heuristic", optimal=False,
         before=machine, after=machine,
     )  # fmt: skip
 
@@ -142,27 +71,62 @@ def _balances(machine: Machine, spaces: list[Space], rules: Rules, rounding: dic
     )
 
 
-def _in_the_way(
-    machine: Machine, intent: Intent, refused: CommandRefusedError, ndctl: tuple[int, ...], *, nearest: bool
-) -> Impossible:
+def _in_the_way(question: Question, refused: CommandRefusedError, asker: Asker | None) -> Impossible:
     """The kernel refuses what the sizes would allow. Nearest are the other regions, and a mode without struct pages: played, too."""
     assert refused.item is not None
-    item = intent.items[refused.item]
-    options = [
-        replace(item, where=(space.name,))
-        for space in find_spaces(machine.state, (), ndctl)
-        if space.name not in item.where
-    ]
+    item = question.intent.items[refused.item]
+    why = "the kernel refuses it there, for what else lies at these addresses or has its name, or how it was built"
+    options = [replace(item, where=(space.name,)) for space in question.spaces if space.name not in item.where]
     options.append(replace(item, mode="sector", map=None, align=None, movable=True))
-    found = []
-    for each in options[:8] if nearest else ():
-        other = intent.with_item(refused.item, each)
-        if not make_plan(machine, other, ndctl=ndctl, nearest=False).impossible:
-            found.append(str(other))
     return Impossible(
-        item=refused.item, what=str(item), why="the kernel refuses it there, for what else lies at these addresses or how it was built",
-        rule=refused.rule, says=(" ".join(refused.argv), *refused.words), nearest=tuple(found[:4]),
+        item=refused.item, what=str(item), why=why,
+        rule=refused.rule, says=(" ".join(refused.argv), *refused.words),
+        nearest=had((question.intent.with_item(refused.item, each) for each in options[:8]), asker),
     )  # fmt: skip
+
+
+def _stuck(refused: CommandRefusedError) -> Impossible:
+    """What is to be replaced does not go."""
+    why = "what is there now does not let go; the words below say why"
+    if refused.rule in ("isolation-failure", "unmovable-page"):
+        why = (
+            "its memory is online in a zone where the kernel keeps pages of its own, and only a reboot gives it back; booted with "
+            "memhp_default_state=offline (or online_movable), it can be"
+        )
+    what = f"{' '.join(refused.argv)} is refused as things stand"
+    return Impossible(item=None, what=what, why=why, rule=refused.rule, says=refused.words)
+
+
+def _impossible(question: Question, refused: CommandRefusedError | None, asker: Asker | None) -> list[Impossible]:
+    """Why not; and where nothing is near one thing that is wrong, what is near the intent as a whole."""
+    if refused is not None:
+        if asker is not None:
+            asker.sure(question.intent)  # what does not let go of its memory is known then
+        found = [_stuck(refused) if refused.item is None else _in_the_way(question, refused, asker)]
+    elif question.forbidden:
+        told = dict.fromkeys(
+            (each.what, each.why) for each in question.forbidden
+        )  # the same item again has the same answer
+        first = [
+            next(each for each in question.forbidden if (each.what, each.why) == key) for key in list(told)[:_MOST_TOLD]
+        ]
+        found = [impossible_item(question, each, asker) for each in first]
+    else:
+        found = [impossible_room(question, asker)]
+    if asker is None or all(each.nearest for each in found):
+        return found
+    near = whole(question, asker)
+    return [each if each.nearest else replace(each, nearest=near) for each in found]
+
+
+def _rehearsed(machine: Machine, question: Question) -> Prover | CommandRefusedError:
+    """The solution, played on a copy of the machine."""
+    prover = Prover(machine, question.ndctl, question.rules)
+    try:
+        _play(prover, question)
+    except CommandRefusedError as refused:
+        return refused
+    return prover
 
 
 def _no_memory(
@@ -187,49 +151,20 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     """
     if about_regions(intent):
         return region_plan(make_plan, machine, intent, ndctl=ndctl, nearest=nearest)
-    known: dict[tuple[str, ...], Rules] = {}
-    question = _Question(machine, intent, ndctl, known=known)
-    asked = 0
 
-    def can(other: Intent) -> bool:
-        """Can it be had, as far as can be told without playing it? After so many questions: no."""
-        nonlocal asked
-        asked += 1
-        if asked > _MOST_ASKED or sum(rules.spent for rules in known.values()) > _MOST_SPENT:
-            return False
-        return _Question(machine, other, ndctl, quick=True, known=known).solution is not None
+    def refusal(other: Question) -> CommandRefusedError | None:
+        done = _rehearsed(machine, other)
+        return done if isinstance(done, CommandRefusedError) else None
 
-    if question.solution is None:
-        if question.forbidden:
-            found = [
-                impossible_item(question.problem, each, machine, can if nearest else None)
-                for each in question.forbidden
-            ]
-        else:
-            found = [impossible_room(question.problem, question.blocked, machine, can if nearest else None)]
-        if nearest:
+    question = Question(machine, intent, ndctl, known={})
+    prover = _rehearsed(machine, question) if question.solution is not None else None
+    if prover is None or isinstance(prover, CommandRefusedError):
+        asker = Asker(question, refusal) if nearest else None
+        found = _impossible(question, prover, asker)
+        if nearest and prover is None:
             found[0] = offered(make_plan, machine, intent, ndctl, found[0])
         return _nothing(machine, intent, question, found)
-    prover = Prover(machine, ndctl, question.rules)
-    try:
-        _play(prover, question)
-    except CommandRefusedError as refused:
-        if refused.item is not None:
-            return _nothing(machine, intent, question, [_in_the_way(machine, intent, refused, ndctl, nearest=nearest)])
-        why = "what is there now does not let go; the words below say why"
-        if refused.rule in ("isolation-failure", "unmovable-page"):
-            why = (
-                "its memory is online in a zone where the kernel keeps pages of its own, and only a reboot gives it back; booted with "
-                "memhp_default_state=offline (or online_movable), it can be"
-            )
-        what = Impossible(
-            item=None,
-            what=f"{' '.join(refused.argv)} is refused as things stand",
-            why=why,
-            rule=refused.rule,
-            says=refused.words,
-        )
-        return _nothing(machine, intent, question, [what])
+    assert question.solution is not None
     planned: list[PlannedBlocks] = []
     for number, memory in enumerate(intent.memory):
         try:
@@ -256,14 +191,14 @@ def make_plan(machine: Machine, intent: Intent, *, ndctl: tuple[int, ...] = (76,
     )  # fmt: skip
 
 
-def _check(balances: tuple[Balance, ...], question: _Question) -> None:
+def _check(balances: tuple[Balance, ...], question: Question) -> None:
     """Every byte is somewhere."""
     for each in balances:
         if sum(each.parts.values()) != each.size or min(each.parts.values()) < 0:
             raise PredictionError(f"the balance of {each.region} does not add up: {each}")
 
 
-def _play(prover: Prover, question: _Question) -> None:
+def _play(prover: Prover, question: Question) -> None:
     assert question.solution is not None
     items, spaces = question.intent.items, question.spaces
     placements = question.solution.placements

@@ -14,24 +14,25 @@ from sparsemem.planner.solve import solve
 from sparsemem.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from sparsemem.machine.machine import Machine
     from sparsemem.planner.intent import Intent, Item
     from sparsemem.planner.problem import Want
+    from sparsemem.planner.question import Asker, Question
     from sparsemem.planner.wants import Forbidden
 
-__all__ = ["impossible_item", "impossible_room"]
+__all__ = ["had", "impossible_item", "impossible_room"]
 
 _MOST = 4
 
 
-def _had(intents: Iterator[Intent], can: Callable[[Intent], bool]) -> tuple[str, ...]:
-    """The first few that can be had, as text."""
+def had(intents: Iterable[Intent], asker: Asker | None) -> tuple[str, ...]:
+    """The first few that can be had, as text; each is played on the model."""
     found: list[str] = []
-    for intent in intents:
+    for intent in intents if asker is not None else ():
         text = str(intent)
-        if text not in found and can(intent):
+        if asker is not None and text not in found and asker.sure(intent):
             found.append(text)
             if len(found) == _MOST:
                 break
@@ -71,28 +72,16 @@ def _said(machine: Machine, problem: Problem, item: Item) -> tuple[str, ...]:
     return ()
 
 
-def impossible_item(
-    problem: Problem, forbidden: Forbidden, machine: Machine, can: Callable[[Intent], bool] | None
-) -> Impossible:
+def impossible_item(question: Question, forbidden: Forbidden, asker: Asker | None) -> Impossible:
     """An item that no region can have, whatever else there is."""
+    problem = question.problem
     item = problem.intent.items[forbidden.item]
-    nearest: tuple[str, ...] = ()
-    if can is not None:
-        options = [problem.intent.with_item(forbidden.item, each) for each in forbidden.instead]
-        nearest = _had(iter(options), can)
-        if not nearest and not problem.intent.replace:
-            nearest = _had(iter(_replacing(problem, forbidden.item)), can)
-        if (
-            not nearest
-        ):  # what is legal may not fit: then one of it, as much as there is, without the rest of the intent
-            plain = replace(item, align=None, count=1)
-            most = [replace(each, align=None, count=1, amount=Amount("rest")) for each in (*forbidden.instead, item)]
-            alone = [*forbidden.instead, replace(item, count=1), plain, replace(item, amount=Amount("rest")), *most]
-            bases = [problem.intent, *(() if problem.intent.replace else _replacing(problem, forbidden.item))]
-            nearest = _had((replace(base, items=(replace(each, count=1),)) for each in alone for base in bases), can)
+    nearest = had((problem.intent.with_item(forbidden.item, each) for each in forbidden.instead), asker)
+    if not nearest and not problem.intent.replace:
+        nearest = had(_replacing(problem, forbidden.item), asker)
     return Impossible(
         item=forbidden.item, what=forbidden.what, why=forbidden.why, rule=forbidden.rule,
-        says=_said(machine, problem, item) if forbidden.rule not in ("kmem", "kmem-node") else (), nearest=nearest,
+        says=_said(question.machine, problem, item) if forbidden.rule not in ("kmem", "kmem-node") else (), nearest=nearest,
     )  # fmt: skip
 
 
@@ -140,16 +129,15 @@ def _refused(problem: Problem, want: Want) -> Refused | None:
         for start, end in space.gaps:
             unit = problem.rules.unit(space, want.what)
             size = want.raw[index] if want.raw is not None else (end - start) // unit * unit
-            if size > end - start or size < problem.rules.least(space, want.what):
-                continue
-            got = problem.rules.outcome(space, want.what, start, size)
-            if not isinstance(got, Refused):
+            least = problem.rules.least(space, want.what)
+            got = problem.rules.outcome(space, want.what, start, min(max(size, least), (end - start) // unit * unit))
+            if not isinstance(got, Refused) or (got.rule != "region-align" and not least <= size <= end - start):
                 return None
             refused = got
     return refused
 
 
-def _sizes(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+def _sizes(problem: Problem, want: Want, asker: Asker) -> Iterator[Intent]:
     """The same item smaller, as large as it can be; then larger."""
     item, intent = want.what, problem.intent
     kind = "usable" if item.amount.kind == "usable" else "raw"
@@ -163,7 +151,7 @@ def _sizes(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Itera
     low, high = 0, given // unit + 1  # the largest that can be had lies between, as if there were one border
     while high - low > 1:
         middle = (low + high) // 2
-        if can(sized(middle * unit)):
+        if asker.can(sized(middle * unit)):
             low = middle
         else:
             high = middle
@@ -175,11 +163,11 @@ def _sizes(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Itera
             yield sized((given // grain + times) * grain)
 
 
-def _fewer(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+def _fewer(problem: Problem, want: Want, asker: Asker) -> Iterator[Intent]:
     low, high = 0, want.what.count
     while high - low > 1:
         middle = (low + high) // 2
-        if can(problem.intent.with_item(want.item, replace(want.what, count=middle))):
+        if asker.can(problem.intent.with_item(want.item, replace(want.what, count=middle))):
             low = middle
         else:
             high = middle
@@ -187,61 +175,101 @@ def _fewer(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Itera
         yield problem.intent.with_item(want.item, replace(want.what, count=low))
 
 
-def _options(problem: Problem, want: Want, can: Callable[[Intent], bool]) -> Iterator[Intent]:
+def _options(problem: Problem, want: Want, asker: Asker) -> Iterator[Intent]:
     intent, item = problem.intent, want.what
     if item.where:
         yield intent.with_item(want.item, replace(item, where=()))
     if item.map is None and item.mode in ("fsdax", "devdax", "system-ram") and item.amount.kind == "usable":
         yield intent.with_item(want.item, replace(item, map="mem"))
     if item.amount.kind != "rest":
-        yield from _sizes(problem, want, can)
+        yield from _sizes(problem, want, asker)
         if item.count > 1:
-            yield from _fewer(problem, want, can)
+            yield from _fewer(problem, want, asker)
         if not any(each.is_rest for each in problem.wants):
             yield intent.with_item(want.item, replace(item, amount=Amount("rest"), count=1))
     elif item.count > 1:
-        yield from _fewer(problem, want, can)
+        yield from _fewer(problem, want, asker)
     yield from _replacing(problem, want.item)
     if len(intent.items) > 1:
         yield intent.with_item(want.item, None)
 
 
-def impossible_room(
-    problem: Problem, blocked: Want | None, machine: Machine, can: Callable[[Intent], bool] | None
-) -> Impossible:
-    """Every item is legal, and there is no arrangement of them all."""
-    want = blocked or _blocked(problem)
-    item = want.what
-    largest, total = _room_for(problem, want)
-    names = ", ".join(problem.spaces[index].name for index in want.spaces)
+_REFUSALS = {
+    "region-align": "ndctl wants namespaces to begin on 16 MiB, and its region does not (create-namespace --force passes over that)",
+    "altmap-exhausted": "the page array of the whole sections that it touches does not fit into what it reserves for its own",
+    "kmem-alignment": "no whole memory block of {block} is left in it behind its metadata",
+}
+_REFUSED = "its own metadata and alignment leave no data in it, wherever it begins"
+
+
+def _refused_words(problem: Problem, rule: str | None) -> str:
+    return _REFUSALS.get(rule or "", _REFUSED).format(block=format_size(problem.rules.block))
+
+
+def _unlabelled(question: Question, want: Want) -> tuple[str, str | None]:
+    """No region of the item has labels; and where they could have some, why those do not help."""
+    spaces = [question.problem.spaces[index] for index in want.spaces]
+    names, sizes = ", ".join(each.name for each in spaces), ", ".join(format_size(each.range.size) for each in spaces)
+    verb = "has" if len(spaces) == 1 else "have"
+    why = f"{names} {verb} no labels and can not be divided: a namespace there is all of it, {sizes}"
+    problem = question.labelled
+    again = next((each for each in problem.wants if each.item == want.item), None) if problem is not None else None
+    if problem is not None and again is not None:
+        refused = _refused(problem, again)
+        size = again.raw[again.spaces[0]] if again.raw is not None else again.what.amount.size
+        less = (
+            _refused_words(problem, refused.rule)
+            if refused is not None
+            else f"{again.what.count} x {format_size(size)} do not fit"
+        )
+        why += f"; with labels, {less}"
+    return why, "namespace-unlabelled"
+
+
+def _why(question: Question, want: Want) -> tuple[str, str | None]:
+    """Why there is no place for an item, and the rule."""
+    problem, item = question.problem, want.what
+    spaces = [problem.spaces[index] for index in want.spaces]
     refused = _refused(problem, want)
-    rule, more = None, ""
     if refused is not None:
-        rule, why = refused.rule, "its own metadata and alignment leave no data in it, wherever it begins"
-        if rule == "region-align":
-            why = "ndctl wants namespaces to begin on 16 MiB, and its region does not (create-namespace --force passes over that)"
-        if rule == "altmap-exhausted":
-            why = "the page array of the whole sections that it touches does not fit into what it reserves for its own"
-        if rule == "kmem-alignment":
-            why = f"no whole memory block of {format_size(problem.rules.block)} is left in it behind its metadata"
-    elif item.amount.kind == "rest":
-        rule = "kmem-alignment" if item.mode == "system-ram" and largest else "namespace-space"
-        why = f"{format_size(total)} are left in {names}"
+        return _refused_words(problem, refused.rule), refused.rule
+    if item.amount.kind != "rest" and not any(space.labelled or space.dax is not None for space in spaces):
+        return _unlabelled(question, want)
+    largest, total = _room_for(problem, want)
+    names = ", ".join(space.name for space in spaces)
+    if item.amount.kind == "rest":
+        why, rule = f"{format_size(total)} are left in {names}", "namespace-space"
         if item.mode == "system-ram" and largest:
-            more = f", and no whole memory block of {format_size(problem.rules.block)} behind the metadata"
-    else:
-        rule = "namespace-space"
-        size = item.amount.size if want.raw is None else want.raw[want.spaces[0]]
-        what = "usable " if item.amount.kind == "usable" else ""
-        why = f"{item.count} x {what}{format_size(size)}" if item.count > 1 else f"{what}{format_size(size)}"
-        why += f", and {names} {'has' if len(want.spaces) == 1 else 'have'} {format_size(total)} free, {format_size(largest)} in one piece"
-        if problem.whole_sections and size <= largest:
-            rule = "conflicting-mapping"
-            more = f"; this kernel maps whole sections of {format_size(problem.rules.section)}, and no two mappings can share one"
-        full = [problem.spaces[index] for index in want.spaces if problem.spaces[index].slots is not None]
-        if full and all(space.slots == 0 for space in full):
-            rule, more = "label-slots", "; the label area has no free slot"
-    nearest = _had(_options(problem, want, can), can) if can is not None else ()
+            why += f", and no whole memory block of {format_size(problem.rules.block)} behind the metadata"
+            rule = "kmem-alignment"
+        return why, rule
+    size = item.amount.size if want.raw is None else want.raw[want.spaces[0]]
+    what = "usable " if item.amount.kind == "usable" else ""
+    why = f"{item.count} x {what}{format_size(size)}" if item.count > 1 else f"{what}{format_size(size)}"
+    why += f", and {names} {'has' if len(spaces) == 1 else 'have'} {format_size(total)} free, {format_size(largest)} in one piece"
+    limited = [space for space in spaces if space.slots is not None]
+    if halfway := [space.seed for space in limited if space.seed is not None]:
+        return (
+            f"{why}; ndctl makes one there, and comes to {halfway[0]} then, which is set up half-way or disabled",
+            None,
+        )
+    if limited and all(space.slots == 0 for space in limited):
+        return f"{why}; the label area has no free slot", "label-slots"
+    if problem.whole_sections and size <= largest:
+        why += f"; this kernel maps whole sections of {format_size(problem.rules.section)}, and no two mappings can share one"
+        return why, "conflicting-mapping"
+    return why, "namespace-space"
+
+
+def impossible_room(question: Question, asker: Asker | None) -> Impossible:
+    """Every item is legal, and there is no arrangement of them all."""
+    problem = question.problem
+    want = question.blocked or _blocked(problem)
+    certain = problem.certain
+    why, rule = _why(question, want)
+    if not certain:
+        why += "; a quick search has found no arrangement, which does not say that there is none"
     return Impossible(
-        item=want.item, what=str(item), why=why + more, rule=rule, says=_said(machine, problem, item), nearest=nearest
-    )
+        item=want.item, what=str(want.what), why=why, rule=rule, says=_said(question.machine, problem, want.what),
+        nearest=had(_options(problem, want, asker), asker) if asker is not None else (),
+    )  # fmt: skip

@@ -114,7 +114,8 @@ class Rules:
 
     def outcome(self, space: Space, item: Item, start: int, size: int) -> Outcome | Refused:
         """A namespace of ``size`` bytes at ``start``."""
-        key = (space.name, item.mode, item.map, item.align, item.sector_size, start, size)
+        # a region is asked about as it is, and as it will be when it has labels: that is not the same
+        key = (space.name, space.labelled, item.mode, item.map, item.align, item.sector_size, start, size)
         found = self._seen.get(key)
         if found is None:
             # the work so far, for those who have to end it: up to v5.2 every section is mapped for a try
@@ -128,8 +129,10 @@ class Rules:
             return self._ram(item, whole) if item.mode == "system-ram" else whole
         if item.mode == "raw":
             assert space.region is not None
-            mapped = (start, start + size) if space.region.pagemap else None
-            return Outcome(size, data=(start, start + size), mapped=mapped)
+            end = start + size
+            if not space.region.pagemap:
+                return Outcome(size, data=(start, end))
+            return self._mappable(start, end, 0, "ram") or Outcome(size, data=(start, end), mapped=(start, end))
         if item.mode == "sector":
             return self._sector(space, item, size)
         if (
@@ -179,16 +182,9 @@ class Rules:
         first, last = start + pad + geometry.offset, start + size - cut
         if first >= last:
             return Refused("info-block-capacity", ())
-        unit = state.kernel.geometry.SUBSECTION_SIZE
-        if self.f.subsection_hotplug and (start % unit or last % unit):
-            return Refused(
-                "subsection-alignment",
-                (f"Misaligned {start:#x}-{last - 1:#x}: whole sub-sections of {unit >> 20} MiB only",),
-            )
-        if not self.f.subsection_hotplug:
-            refused = self._trial(start + pad, last, geometry.offset, mode)
-            if refused is not None:
-                return refused
+        refused = self._mappable(start + pad, last, geometry.offset, mode)
+        if refused is not None:
+            return refused
         pages = (
             (size - pad - cut - _RESERVE) // self.page
             if self.f.pfn_pads_to_sections
@@ -199,6 +195,16 @@ class Rules:
             last - first, _RESERVE, memmap, padding=size - (last - first) - _RESERVE - memmap, data=(first, last),
             mapped=(start + pad, last), start_pad=pad,
         )  # fmt: skip
+
+    def _mappable(self, start: int, end: int, offset: int, mode: str) -> Refused | None:
+        """Can these addresses get struct pages? ``offset`` and ``mode``: where the data begins, and whether the pages are in the device."""
+        unit = self.state.kernel.geometry.SUBSECTION_SIZE
+        if not self.f.subsection_hotplug:
+            return self._trial(start, end, offset, mode)
+        if start % unit or end % unit:
+            words = f"Misaligned {start:#x}-{end - 1:#x}: whole sub-sections of {unit >> 20} MiB only"
+            return Refused("subsection-alignment", (words,))
+        return None
 
     def _trial(self, start: int, end: int, offset: int, mode: str) -> Refused | None:
         """Up to v5.2 the mapping is widened to sections, and whether those, their page array and its place in the device work out is
@@ -253,26 +259,35 @@ class Rules:
         """The smallest legal size at ``start`` that gives ``usable`` bytes or more; None where ``most`` bytes do not."""
         unit = self.grain(space, item)
         least = -(-self.least(space, item) // unit) * unit
-        size = max(least, -(-usable // unit) * unit)
-        while size <= most:
+        low, size = least - unit, max(least, -(-usable // unit) * unit)
+        top = most // unit * unit
+        if not space.labelled:
+            low, size = space.range.size - unit, space.range.size
+            if size > most or self._gives(space, item, start, low, usable) is not None:
+                return None
+        while (best := self._gives(space, item, start, size, usable)) is None:
             got = self.outcome(space, item, start, size)
-            have = got.usable if isinstance(got, Outcome) else 0
-            if have >= usable:
-                break
-            size += max(-(-(usable - have) // (2 * unit)) * unit, unit)
-        else:
-            return None
-        # a step may have gone too far: where the end is aligned to more than the unit, or by the estimate
-        best = (size, self.outcome(space, item, start, size))
-        for _ in range(max(self.block, self.align(space, item)) // unit + 2 if item.mode in _DAX else 2):
-            size -= unit
-            if size < least or size < usable:
-                break
-            got = self.outcome(space, item, start, size)
-            if isinstance(got, Outcome) and got.usable >= usable:
-                best = (size, got)
-        assert isinstance(best[1], Outcome)
-        return best[0], best[1]
+            if size >= top or (isinstance(got, Refused) and got.rule == "region-align"):
+                return None
+            low, short = size, usable - got.usable if isinstance(got, Outcome) else size // 4
+            size = min(size + max(-(-short // (2 * unit)) * unit, unit), top)
+        while size - low > unit:
+            middle = (low + size) // (2 * unit) * unit
+            found = self._gives(space, item, start, middle, usable)
+            low, size, best = (middle, size, best) if found is None else (low, middle, found)
+        # where the end is aligned to more than the unit, a smaller size may do though one between does not
+        border = max(self.block if item.mode == "system-ram" else 0, self.align(space, item))
+        for less in (
+            range(size - unit, max(size - border - 2 * unit, least - unit, usable - 1), -unit) if space.labelled else ()
+        ):
+            found = self._gives(space, item, start, less, usable)
+            size, best = (size, best) if found is None else (less, found)
+        return size, best
+
+    def _gives(self, space: Space, item: Item, start: int, size: int, usable: int) -> Outcome | None:
+        """What comes of that size, if it is so much."""
+        got = self.outcome(space, item, start, size)
+        return got if isinstance(got, Outcome) and got.usable >= usable else None
 
     def for_most(self, space: Space, item: Item, start: int, most: int) -> tuple[int, Outcome] | None:
         """The size up to ``most`` that gives the most data, and of those the smallest; None where there can be no namespace."""

@@ -37,7 +37,8 @@ class Placement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """An item as the search takes it: ``spaces`` by index, ``raw`` the size in each of them, None where it is found by place."""
+    """An item as the search takes it: ``spaces`` by index, ``raw`` the size in each of them, None where it is found by place. A part of
+    a "rest" of which the size is known is like any other item."""
 
     item: int
     what: Item
@@ -46,7 +47,7 @@ class Want:
 
     @property
     def is_rest(self) -> bool:
-        return self.what.amount.kind == "rest"
+        return self.what.amount.kind == "rest" and self.raw is None
 
 
 class Room(NamedTuple):
@@ -55,6 +56,16 @@ class Room(NamedTuple):
     gaps: Gaps
     mapped: Gaps
     made: int = 0
+
+
+def _groups(rests: list[Want]) -> list[list[Want]]:
+    """Those that may be in the same regions together."""
+    groups: list[list[Want]] = []
+    for want in rests:
+        with_it = [group for group in groups if any(set(want.spaces) & set(each.spaces) for each in group)]
+        groups = [group for group in groups if group not in with_it]
+        groups.append([*(each for group in with_it for each in group), want])
+    return groups
 
 
 def waste(problem: Problem, placement: Placement) -> int:
@@ -76,9 +87,18 @@ class Problem:
         self.wants = wants
         self.ndctl = ndctl
         self.tried = 0
+        self.certain = True
+        """Has every search of it looked at everything so far? Else that nothing was found does not say that there is nothing."""
         self.most_tried = _MOST_TRIED
         self.most_spent = rules.spent + _MOST_SPENT
+        self.must: dict[int, int] = {}
+        """By item: the region in which a "rest" has to get something."""
         self.whole_sections = not rules.f.subsection_hotplug
+        groups = _groups([want for want in wants if want.is_rest])
+        self.equal = [group for group in groups if len(group) > 1 or group[0].what.count > 1]
+        """The "rest" items that share what is left in equal parts: those that may be in the same regions, or one with a count."""
+        self.fills = [group[0] for group in groups if group not in self.equal]
+        """The others, each with its regions for itself: it fills every free extent."""
 
     def _goes(self, address: int) -> bool:
         """Is this the mapping of something that is replaced?"""
@@ -182,8 +202,8 @@ class Problem:
 
         What a "rest" that may be there leaves free counts as stranded here: it was asked for.
         """
-        rests = [want for want in self.wants if want.is_rest and index in want.spaces]
-        if not rests or len(self.shared_rests()) > 1 or rests[0].what.count > 1:
+        rests = [want for want in self.fills if index in want.spaces]
+        if not rests:
             return [((self.unusable(index, room), 0), [], room)]
         ways = [self.fill(rests[0], index, room)]
         if self.whole_sections and len(room.gaps) == 1:
@@ -193,11 +213,9 @@ class Problem:
                 ways.append(([shorter[0]], shorter[1]))
         ended = []
         for made, left in ways:
+            if not made and self.must.get(rests[0].item) == index:
+                continue
             cost = sum(waste(self, each) for each in made) + self.unusable(index, left)
             cost += sum(end - start for start, end in left.gaps) if self.spaces[index].labelled else 0
             ended.append(((cost, -sum(each.outcome.usable for each in made)), made, left))
         return ended
-
-    def shared_rests(self) -> list[Want]:
-        """The "rest" items; several, or one with a count, share what is left in equal parts."""
-        return [want for want in self.wants if want.is_rest]

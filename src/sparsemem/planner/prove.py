@@ -32,12 +32,13 @@ __all__ = ["CommandRefusedError", "PredictionError", "Prover", "block_words", "s
 
 _POLICY = "/sys/devices/system/memory/auto_online_blocks"
 _SHELL = ("sh", "-c")
-_IN_THE_WAY = (
+_IN_THE_WAY: tuple[tuple[str, str | None], ...] = (
     ("could not reserve", "resource-busy"),
     ("exceeds maximum addressable range", "addressable-range"),
     ("Conflicting mapping", "conflicting-mapping"),
     ("attempted on", "mixed-region"),
     ("Memory debug options prevent", "page-map-debug"),
+    ("failed with error -17", None),  # a dax region of the same number has a device of that name
 )
 """What the kernel says, and the rule, where it minds what else lies at a region's addresses, or how it was built: the search asks about
 neither."""
@@ -63,9 +64,8 @@ class CommandRefusedError(Exception):
 
 def _unforeseen(argv: tuple[str, ...], step: StepResult, item: int) -> Exception:
     """A command was refused that the search had found good: for a reason that it does not look at, or by our fault."""
-    for line in step.log_lines:
-        rule = next((rule for words, rule in _IN_THE_WAY if words in line), None)
-        if rule is not None:
+    for words, rule in _IN_THE_WAY:
+        if any(words in line for line in step.log_lines):
             return CommandRefusedError(argv, step, item, rule)
     return PredictionError(
         f"{shlex.join(argv)} was refused: {' / '.join((*step.stdout.splitlines(), *step.log_lines))}"
@@ -128,7 +128,7 @@ class Prover:
             for ndns in space.replaced:
                 self._back_to_devdax(device_of(self.machine.state, ndns))
                 if ndns.name not in in_place and space.name not in labels:
-                    self._destroy(ndns.name)
+                    self._destroy(ndns.name, stays=not space.labelled)
             for dev in space.replaced_devices:
                 self._back_to_devdax(dev.name)
                 if dev.name not in in_place:
@@ -156,10 +156,12 @@ class Prover:
             tuple(back),
         )
 
-    def _destroy(self, name: str) -> None:
+    def _destroy(self, name: str, *, stays: bool) -> None:
+        """``stays``: the region has no labels, so its namespace is all of it for ever; ndctl disables it and destroys none."""
         argv = ("ndctl", "destroy-namespace", "-f", name)
         self._must(argv)
-        self._add(argv, f"The intent replaces {name}.", [Expectation("ndctl", name, None)], None, (name,))
+        shows = {"mode": "raw", "state": "disabled"} if stays else None
+        self._add(argv, f"The intent replaces {name}.", [Expectation("ndctl", name, shows)], None, (name,))
 
     def _destroy_dax(self, name: str) -> None:
         if name.endswith(".0"):  # the kernel keeps the first device of a region: it can be emptied

@@ -12,8 +12,10 @@ from sparsemem.kernel.nvdimm.core import namespace_of, nvdimm_of, region_of
 from sparsemem.kernel.nvdimm.dimm_devs import dpa_align, free_extents, label_id
 from sparsemem.kernel.nvdimm.label_index import nvdimm_num_label_slots
 from sparsemem.kernel.nvdimm.region_devs import ND_DEVICE_NAMESPACE_PMEM, nd_region_to_nstype
+from sparsemem.kernel.nvdimm.types import NdBtt, NdPfn
 from sparsemem.ranges import Range
 from sparsemem.tools.daxctl_features import daxctl_features
+from sparsemem.tools.ndctl_features import ndctl_features
 
 if TYPE_CHECKING:
     from sparsemem.kernel.dax.types import DevDax
@@ -31,6 +33,9 @@ class Space:
     """A region. ``gaps``: the free extents, trimmed to ``align`` and in the order in which the kernel tries them; ``slots``: labels
     that can still be written (None: no limit); ``labelled``: it can be divided. ``label_area``: label-less now, and its DIMMs could
     have labels. ``kept`` and ``replaced`` are the namespaces that it has.
+
+    ``seed``: a kept namespace that was set up half-way, or is disabled, where ndctl would make the next one: it stops there (up to release
+    67 it takes that one). ``claimed``: kinds of seeds ("pfn", "dax", "btt") that have a kept namespace and are not enabled.
 
     ``dax``: a dax region (soft-reserved or CXL memory), with devices instead of namespaces. ``relabelled``: it gets labels first.
     """
@@ -53,6 +58,8 @@ class Space:
     replaced_devices: tuple[DevDax, ...] = ()
     disabled: bool = False
     relabelled: bool = False
+    seed: str | None = None
+    claimed: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -104,7 +111,38 @@ def _slots(state: State, region: NdRegion, gone: int) -> int | None:
     return None if free is None else max(free, 0)
 
 
-def _nd_space(state: State, name: str, names: set[str]) -> Space:
+def _seed(
+    state: State, region: NdRegion, kept: tuple[NdNamespace, ...], ndctl: tuple[int, ...]
+) -> tuple[str | None, int]:
+    """The kept namespace that ndctl comes to where it wants an idle one, and how many it makes before (``region_get_namespace``)."""
+    have = {each.name: each for each in kept}
+    zeroth = f"namespace{region.id}.0"
+    if (
+        zeroth in have
+        and not ndctl_features(ndctl).configuration_idle
+        and not have[zeroth].driver
+        and not have[zeroth].claim
+    ):
+        return zeroth, 0
+    if region.ns_seed not in have:
+        return None, 0
+    there = any(
+        namespace_of(state, key).name == zeroth
+        for key in state.nd.children.get(region.name, ())
+        if key.endswith(zeroth)
+    )
+    return region.ns_seed, int(there and zeroth not in have)
+
+
+def _claimed(state: State, region: NdRegion, kept: tuple[NdNamespace, ...]) -> tuple[str, ...]:
+    """The kinds of seeds that another namespace holds: ``ndctl create-namespace`` needs them free."""
+    names = {each.name for each in kept}
+    seeds = {"pfn": region.pfn_seed, "dax": region.dax_seed, "btt": region.btt_seed}
+    found = ((kind, state.nd.get(f"nd:{name}" if kind == "dax" else name)) for kind, name in seeds.items())
+    return tuple(kind for kind, dev in found if isinstance(dev, NdPfn | NdBtt) and dev.ndns in names)
+
+
+def _nd_space(state: State, name: str, names: set[str], ndctl: tuple[int, ...]) -> Space:
     region = region_of(state, name)
     children = [namespace_of(state, key) for key in state.nd.children.get(name, ()) if key.startswith("namespace")]
     children = [each for each in children if each.size]
@@ -118,11 +156,15 @@ def _nd_space(state: State, name: str, names: set[str]) -> Space:
     else:
         gaps = () if kept else ((whole.start, whole.end),)
     dimms = [nvdimm_of(state, mapping.nvdimm) for mapping in region.mappings]
+    slots = _slots(state, region, len(replaced)) if labelled else None
+    seed, before = _seed(state, region, kept, ndctl) if labelled else (None, 0)
+    if seed is not None:
+        slots = before if slots is None else min(slots, before)
     return Space(
         name=name, range=whole, ways=max(region.ndr_mappings, 1), align=region.align, gaps=gaps, labelled=labelled,
         label_area=not labelled and bool(dimms) and all(each.config_size and each.ndd is not None for each in dimms),
-        slots=_slots(state, region, len(replaced)) if labelled else None, numa_node=region.numa_node,
-        target_node=region.target_node, region=region, kept=kept, replaced=replaced, disabled=not region.driver,
+        slots=slots, numa_node=region.numa_node, target_node=region.target_node, region=region, kept=kept, replaced=replaced,
+        disabled=not region.driver, seed=seed, claimed=_claimed(state, region, kept) if labelled else (),
     )  # fmt: skip
 
 
@@ -149,7 +191,7 @@ def find_spaces(state: State, gone: tuple[str, ...], ndctl: tuple[int, ...] = (7
     Raises InputError for a device that is not there, NotModelledError for a region whose space cannot be told.
     """
     names = set(gone)
-    spaces = [_nd_space(state, name, names) for name in sorted(state.nd.regions, key=lambda n: (len(n), n))]
+    spaces = [_nd_space(state, name, names, ndctl) for name in sorted(state.nd.regions, key=lambda n: (len(n), n))]
     dax = [(key, dev) for key, dev in state.dax.items() if isinstance(dev, DaxRegion) and not dev.static]
     spaces += [_dax_space(state, key, dev, names, ndctl) for key, dev in sorted(dax, key=lambda each: each[1].id)]
     have = [name for space in spaces for name in space.device_names]
@@ -171,4 +213,4 @@ def with_labels(state: State, space: Space) -> Space:
     area = min(nvdimm_of(state, mapping.nvdimm).config_size for mapping in space.region.mappings)
     gaps = ((space.range.start, space.range.start + size),) if size else ()
     slots = nvdimm_num_label_slots(area, _V11_LABEL) - 1
-    return replace(space, labelled=True, relabelled=True, gaps=gaps, slots=slots)
+    return replace(space, labelled=True, relabelled=True, gaps=gaps, slots=slots, seed=None, claimed=())

@@ -121,7 +121,13 @@ def headline(plan: Plan) -> str:
         return f"Plan for Linux {plan.kernel}: {_amounts(plan)}, played on the model."
     count = len(plan.namespaces)
     made = f"{len(plan.regions)} CXL region{'' if len(plan.regions) == 1 else 's'}, " if plan.regions else ""
-    how = "no arrangement strands less" if plan.optimal else "found by a quick search: another one may strand less"
+    shared = sum(each.count for each in plan.intent.items if each.amount.kind == "rest") > 1
+    best = (
+        "no equal parts are larger, and no arrangement of them strands less"
+        if shared
+        else "no arrangement strands less"
+    )
+    how = best if plan.optimal else "found by a quick search: another one may strand less"
     return (
         f"Plan for Linux {plan.kernel} with ndctl {tool}: {made}{count} namespace{'' if count == 1 else 's'}, played on the model. "
         f"{format_size(plan.stranded)} are stranded; {how}." + (f" {_amounts(plan)}." if plan.memory else "")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Forbidden", "make_wants"]
 
 _DAX_MODES = ("devdax", "system-ram")
+_SEEDS = {"fsdax": "pfn", "devdax": "dax", "system-ram": "dax", "sector": "btt"}
+_SEED_HELP = 'replace it, or, where it is only disabled, "ndctl enable-namespace {0}"'
 
 
 class Forbidden(NamedTuple):
@@ -134,6 +136,13 @@ def _unfit(rules: Rules, space: Space, item: Item) -> str | None:
         if rules.f.region_align_attribute and (rules.f.region_align_without_mappings or mapped):
             why += f"; a smaller power of two in /sys/bus/nd/devices/{space.name}/align helps where that is the reason"
         return why
+    if not space.labelled and item.sector_size is not None and item.mode != "sector":
+        return f"{space.name} has no labels, so that its namespace has no sector size but in mode sector"
+    if space.seed is not None and not space.slots:
+        why = f"{space.seed} of {space.name} was set up half-way or is disabled, and ndctl comes to it first: "
+        return why + _SEED_HELP.format(space.seed)
+    if _SEEDS.get(item.mode) in space.claimed:
+        return f"the {_SEEDS[item.mode]} device that {space.name} has for the next {item.mode} belongs to a namespace that is not enabled"
     if not space.labelled and item.name is not None:
         return f"{space.name} has no labels, so that its namespace has no name"
     if not space.labelled and not space.gaps:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["METADATA", "Metadata", "read_metadata"]
 
 METADATA = "sparsemem-capture.json"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """Architecture and page size (bytes) of the captured machine; ``remarks`` are (file, what) of what could not be
-    captured.
+    captured; ``boot``: which boot of which machine it was (the kernel's boot_id), ``date`` as it was given.
     """
 
     arch: str | None = None
@@ -29,12 +30,16 @@ class Metadata:
     release: str | None = None
     remarks: tuple[tuple[str, str], ...] = ()
     made_from: str | None = None
+    boot: str | None = None
+    date: str | None = None
 
 
 def read_metadata(source: Source) -> Metadata:
     """From the capture's own file; of the running machine from the C library; else nothing."""
     if isinstance(source, DirectorySource) and source.root == "/":
-        return Metadata(arch_of_machine(os.uname().machine), os.sysconf("SC_PAGE_SIZE"), os.uname().release)
+        return Metadata(
+            arch_of_machine(os.uname().machine), os.sysconf("SC_PAGE_SIZE"), os.uname().release, boot=_running()
+        )
     text = source.read_text(METADATA, limit=1 << 20)
     if text is None:
         return Metadata()
@@ -67,4 +72,13 @@ def read_metadata(source: Source) -> Metadata:
         release if isinstance(release, str) else None,
         tuple(pairs),
         made_from if isinstance(made_from, str) else None,
+        *(data.get(key) if isinstance(data.get(key), str) else None for key in ("boot", "date")),
     )
+
+
+def _running() -> str | None:
+    try:
+        with open(_BOOT_ID, encoding="ascii") as file:
+            return file.read().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sparsemem.planner.apply.arrive import arrive
 from sparsemem.planner.apply.engine import Applier
 from sparsemem.planner.apply.errors import ApplyError
 from sparsemem.planner.apply.journal import Journal, Step
@@ -11,6 +12,6 @@ from sparsemem.planner.apply.runners import HostRunner, ModelRunner, Runner
 from sparsemem.planner.apply.standing import Standing, standing
 
 __all__ = [
-    "Applier", "ApplyError", "HostRunner", "Journal", "ModelRunner", "Outcome", "Runner", "Standing", "Step", "adopt", "head_of",
-    "standing", "steps_of",
+    "Applier", "ApplyError", "HostRunner", "Journal", "ModelRunner", "Outcome", "Runner", "Standing", "Step", "adopt", "arrive",
+    "head_of", "standing", "steps_of",
 ]  # fmt: skip

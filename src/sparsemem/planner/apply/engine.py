@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import UsageError
-from sparsemem.planner.apply.names import Named, guess_names, real_words
+from sparsemem.planner.apply.arrive import arrive
+from sparsemem.planner.apply.identity import identities
+from sparsemem.planner.apply.names import Named, guess_names, real_words, told_names
 from sparsemem.planner.apply.outcome import Outcome
 from sparsemem.planner.apply.standing import place, standing
 from sparsemem.planner.apply.undo import asked_sizes, lost_things, take_back
@@ -25,17 +28,20 @@ _LOOK_AGAIN = 0.2
 
 class Applier:
     """A journal and the machine that it is about. ``tell(number, argv)`` is called before each command, and with a number one too high at
-    the end; ``stop()`` is asked between commands; ``settle``: seconds that a machine may take to show what a command did."""
+    the end; ``stop()`` is asked between commands; ``settle``: seconds that a machine may take to show what a command did; ``boot``: which
+    boot of it this is."""
 
     def __init__(
         self, journal: Journal, runner: Runner, *, tell: Callable[[int, tuple[str, ...]], None] = lambda number, argv: None,
-        stop: Callable[[], bool] = lambda: False, settle: float = 0.0,
+        stop: Callable[[], bool] = lambda: False, settle: float = 0.0, boot: str | None = None,
     ) -> None:  # fmt: skip
         self.journal = journal
         self.runner = Named(runner, journal)
         self.tell = tell
         self.stop = stop
         self.settle = settle
+        self.boot = boot
+        self._raw = runner
 
     # -- forward
 
@@ -50,21 +56,27 @@ class Applier:
                 f"this plan {'was' if journal.ended == 'undone' else 'is being'} taken back", where=str(journal.path),
                 remedy="make a new plan" if journal.ended == "undone" else "go on with --undo",
             )  # fmt: skip
+        wrong = arrive(journal, self._raw, self.boot)
+        if wrong:
+            return self._outcome("changed", place(journal), found=tuple(wrong))
         self._learn(place(journal))
         at = standing(journal, self.runner.observe())
         if at.kind == "half" and repair and journal.steps[at.step - 1].undo:
-            wrong = take_back(journal, self.runner, at.step, self.runner.observe())
-            if wrong is not None:
-                return self._outcome("failed", wrong.step, **wrong.fields)
+            refused = take_back(journal, self.runner, at.step, self.runner.observe())
+            if refused is not None:
+                return self._outcome("failed", refused.step, **refused.fields)
             at = standing(journal, self.runner.observe())
         if at.kind == "took":
-            uuids = uuids_of(self.runner.observe())
-            journal.write("found", step=at.step, took_effect=True, made=_made(journal.steps[at.step - 1], uuids))
+            journal.write(
+                "found", step=at.step, took_effect=True, **_made(journal.steps[at.step - 1], self.runner.observe())
+            )
         elif at.kind == "done":
             return self._finish()
         elif at.kind != "ready":
             return self._outcome(at.kind, at.step, found=at.found)
-        for number in range(place(journal), len(journal.steps) + 1):
+        for number in range(1, len(journal.steps) + 1):
+            if journal.status(number) == "done":
+                continue
             if self.stop():
                 return self._outcome("interrupted", number)
             failed = self._step(number, journal.steps[number - 1])
@@ -77,8 +89,12 @@ class Applier:
         self.tell(number, self.runner.real(step.argv))
         journal.write("begin", step=number)
         code, output = self.runner.run(step.argv)
-        wanted = journal.views[number]
+        wanted = journal.holding(also=number)
         lists = self.runner.observe()
+        told = told_names(journal, number, output, lists) if code == 0 else {}
+        if told:  # the tool says what it has made: no need to guess
+            journal.write("named", names=told)
+            lists = self.runner.observe()
         end = time.monotonic() + self.settle
         while code == 0 and view_of(lists) != wanted and time.monotonic() < end:
             time.sleep(_LOOK_AGAIN)
@@ -90,21 +106,21 @@ class Applier:
         found = unmet(step.expect, lists) if code == 0 else []
         named = {sentence.split(" ")[0].rstrip(":") for sentence in found}
         found += [each for each in differences(view_of(lists), wanted) if each.split(" ")[0].rstrip(":") not in named]
-        made = _made(step, uuids_of(lists))
+        made = _made(step, lists)
         if code or found:
-            journal.write("failed", step=number, exit_code=code, output=output, found=found, made=made)
+            journal.write("failed", step=number, exit_code=code, output=output, found=found, **made)
             return self._outcome(
                 "failed", number, step.argv, exit_code=code, output=output, log=self.runner.log(), found=tuple(found)
             )
-        journal.write("done", step=number, exit_code=code, output=output, made=made)
+        journal.write("done", step=number, exit_code=code, output=output, **made)
         self.runner.log()
         return None
 
     def _learn(self, number: int) -> None:
-        """A command that was interrupted may have got another name than planned: only where something was taken back before."""
+        """A command that was interrupted may have got another name than planned: only where something was taken back or renamed before."""
         journal = self.journal
-        taken_back = any(each["event"] == "backed" for each in journal.events)
-        if taken_back and number <= len(journal.steps) and journal.status(number) in ("begun", "back"):
+        moved = any(each["event"] in ("backed", "named", "boot") for each in journal.events)
+        if moved and number <= len(journal.steps) and journal.status(number) in ("begun", "back"):
             sizes = asked_sizes(journal.steps[number - 1])
             names = guess_names(journal, number, self.runner.observe(), sizes) if sizes else {}
             if names:
@@ -122,23 +138,30 @@ class Applier:
     def undo(self) -> Outcome:
         """Take back what the journal shows that this plan did, last first. What it destroyed stays lost; nothing else is destroyed."""
         journal = self.journal
+        wrong = arrive(journal, self._raw, self.boot, back=True)
+        if wrong:
+            return self._outcome("changed", None, undo=True, found=tuple(wrong))
         if not journal.going_back:
             journal.write("undo")
-        for number in range(len(journal.steps), 0, -1):
-            if journal.status(number) in ("", "kept"):
-                continue
+        numbers = [n for n in range(len(journal.steps), 0, -1) if journal.status(n) not in ("", "kept")]
+        for at, number in enumerate(numbers, 1):
             if self.stop():
                 return self._outcome("interrupted", number, undo=True)
             step = journal.steps[number - 1]
             self._learn(number)
-            self.tell(len(journal.steps) + 1 - number, self.runner.real(step.undo[0]) if step.undo else ())
-            wrong = take_back(journal, self.runner, number, self.runner.observe())
-            if wrong is not None:
-                return self._outcome("failed", wrong.step, undo=True, **wrong.fields)
+            argv = step.undo[0] if step.undo else ()
+            refused = take_back(
+                journal, self.runner, number, self.runner.observe(), functools.partial(self._tell_back, at, argv)
+            )
+            if refused is not None:
+                return self._outcome("failed", refused.step, undo=True, **refused.fields)
         if journal.ended != "undone":
             journal.write("end", outcome="undone")
         self.tell(len(journal.steps) + 1, ())
         return self._outcome("undone", None, undo=True)
+
+    def _tell_back(self, at: int, argv: tuple[str, ...]) -> None:
+        self.tell(at, self.runner.real(argv))
 
     # -- both
 
@@ -169,5 +192,10 @@ class Applier:
         )  # fmt: skip
 
 
-def _made(step: Step, uuids: dict[str, str]) -> dict[str, str]:
-    return {name: uuids[name] for name in step.changes if name in uuids}
+def _made(step: Step, lists: dict[str, Any]) -> dict[str, Any]:
+    """What a command left behind, as the journal's ``made`` and ``ids``."""
+    uuids, there = uuids_of(lists), identities(lists)
+    return {
+        "made": {name: uuids[name] for name in step.changes if name in uuids},
+        "ids": {name: there[name] for name in step.changes if name in there},
+    }

@@ -6,57 +6,31 @@ a journal is open nobody else can open it, and a command that outlives us keeps 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsemem.errors import InputError, UnreadableError, UsageError
+from sparsemem.errors import UnreadableError, UsageError
 from sparsemem.planner.apply.errors import ApplyError
+from sparsemem.planner.apply.lines import FORMAT, Step, load, now, step_of, sync_directory, write_line
 from sparsemem.planner.apply.view import watched
-from sparsemem.planner.plan import Expectation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
+    from sparsemem.planner.apply.identity import Identity
     from sparsemem.planner.apply.view import View
 
 __all__ = ["FORMAT", "Journal", "Step", "default_path"]
-
-FORMAT = 1
-_MAX_SIZE = 1 << 28
-_EVENTS = {"begin", "done", "failed", "found", "named", "stop", "undo", "back", "backed", "end"}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A command of the plan as the journal has it. ``changes``: every device that shows something else after it, and what (None: it is
-    gone)."""
-
-    argv: tuple[str, ...]
-    why: str
-    expect: tuple[Expectation, ...]
-    undo: tuple[tuple[str, ...], ...] | None
-    destroys: tuple[str, ...]
-    changes: dict[str, dict[str, Any] | None]
 
 
 def default_path() -> Path:
     """A new journal's place: ``$XDG_STATE_HOME/sparsemem/plan-TIME-PID.jsonl``."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(base) / "sparsemem" / f"plan-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
-
-
-def _step(told: dict[str, Any]) -> Step:
-    undo = told["undo"]
-    return Step(
-        tuple(map(str, told["argv"])), str(told["why"]), tuple(Expectation(e["tool"], e["dev"], e["shows"]) for e in told["expect"]),
-        None if undo is None else tuple(tuple(map(str, argv)) for argv in undo), tuple(told["destroys"]), dict(told["changes"]),
-    )  # fmt: skip
 
 
 class Journal:
@@ -68,35 +42,30 @@ class Journal:
         self.descriptor = descriptor
         self.head = head
         self.events = events
-        self.steps = tuple(_step(each) for each in head["steps"])
+        self.steps = tuple(step_of(each) for each in head["steps"])
         self.watched = watched(step.argv for step in self.steps)
         self.views: list[View] = [dict(head["start"])]
-        for step in self.steps:
-            view = dict(self.views[-1])
-            for name, shown in step.changes.items():
-                view.pop(name, None)
-                if shown is not None:
-                    view[name] = shown
-            self.views.append(view)
+        for number in range(1, len(self.steps) + 1):
+            self.views.append(self._changed(self.views[-1], number))
 
     @classmethod
     def create(cls, path: Path, head: dict[str, Any]) -> Journal:
         """A new file with its head, whole or not at all. Raises ApplyError, UsageError where there is one already."""
-        head = {"journal": FORMAT, "time": _now(), **head}
+        head = {"journal": FORMAT, "time": now(), **head}
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _write(descriptor, head)
+                write_line(descriptor, head)
                 os.link(beside, path)  # unlike a rename, it never replaces a journal that is there
             except BaseException:
                 os.close(descriptor)
                 raise
             finally:
                 os.unlink(beside)
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except FileExistsError:
             raise UsageError(
                 "there is a journal already",
@@ -119,7 +88,7 @@ class Journal:
         except OSError as error:
             raise UnreadableError(f"cannot open the journal: {error.strerror}", where=str(path)) from None
         try:
-            return cls(path, descriptor, *_load(path, descriptor))
+            return cls(path, descriptor, *load(path, descriptor))
         except BaseException:
             os.close(descriptor)
             raise
@@ -145,27 +114,51 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """Add an event; it is on the disk when this returns. Raises ApplyError."""
-        line = {"event": event, "time": _now(), **fields}
+        line = {"event": event, "time": now(), **fields}
         try:
-            _write(self.descriptor, line)
+            write_line(self.descriptor, line)
         except OSError as error:
             raise ApplyError(
                 f"the journal can not be written: {error.strerror}",
                 where=str(self.path),
-                remedy="make room, then --resume or --undo",
+                remedy="make room, then --resume or --undo: they look at what the last command did",
             ) from None
         self.events.append(line)
+
+    # -- what the machine should show
+
+    def _changed(self, view: View, number: int) -> View:
+        view = dict(view)
+        for name, shown in self.steps[number - 1].changes.items():
+            view.pop(name, None)
+            if shown is not None:
+                view[name] = shown
+        return view
+
+    def view(self, numbers: Iterable[int]) -> View:
+        """What it shows after these commands (from 1), and no others."""
+        view = self.views[0]
+        for number in sorted(numbers):
+            view = self._changed(view, number)
+        return view
+
+    def holding(self, but: int = 0, also: int = 0) -> View:
+        """What it shows after the commands that are done; ``but`` one is not, ``also`` one is."""
+        done = {n for n in range(1, len(self.steps) + 1) if self.status(n) == "done"}
+        return self.view((done - {but}) | ({also} - {0}))
 
     # -- where we are
 
     def status(self, number: int) -> str:
-        """Of a command (from 1): "" (not begun, or taken back), "begun" (nobody wrote that it is done), "done"; "back": taking it back was
-        begun; "kept": it was looked at when going back, and stays."""
+        """Of a command (from 1): "" (not begun, or taken back, by us or by a reboot), "begun" (nobody wrote that it is done), "done";
+        "back": taking it back was begun; "kept": it was looked at when going back, and stays."""
         state = ""
         for each in self.events:
+            kind = each["event"]
+            if kind == "boot" and number in each["gone"]:
+                state = ""
             if each.get("step") != number:
                 continue
-            kind = each["event"]
             if kind in ("begin", "back"):
                 state = "begun" if kind == "begin" else "back"
             elif kind == "done":
@@ -192,7 +185,37 @@ class Journal:
         """Name in the plan -> the name that the kernel gave, where it is another."""
         found: dict[str, str] = {}
         for each in self.events:
-            found |= each.get("names", {})
+            new = each.get("names", {})
+            real = set(new.values())  # who had that name before has it no more
+            found = {name: now for name, now in found.items() if now not in real} | new
+        return found
+
+    @property
+    def boot(self) -> str | None:
+        """Which boot of the machine it was when the journal was last at work."""
+        boots = [each["boot"] for each in self.events if each["event"] == "boot"]
+        return boots[-1] if boots else self.head.get("boot")
+
+    def flying(self) -> set[str]:
+        """The devices that a command may have changed of which nobody saw the end."""
+        found: set[str] = set()
+        for number, step in enumerate(self.steps, 1):
+            if self.status(number) in ("begun", "back"):
+                found |= set(step.changes)
+        return found
+
+    def known(self) -> dict[str, Identity]:
+        """Which device each name of the plan means: those of the start, and those that its commands were seen to make."""
+        found: dict[str, Identity] = dict(self.head.get("ids", {}))
+        for each in self.events:
+            if not isinstance(each.get("step"), int):
+                continue
+            changes = self.steps[each["step"] - 1].changes
+            if "ids" in each:
+                found = {name: one for name, one in found.items() if name not in changes} | each["ids"]
+            elif each["event"] == "backed" and not each.get("lost"):
+                before = self.views[each["step"] - 1]
+                found = {name: one for name, one in found.items() if name not in changes or name in before}
         return found
 
     def made(self, number: int) -> dict[str, str] | None:
@@ -202,64 +225,3 @@ class Journal:
             if each.get("step") == number:
                 found = dict(each["made"]) if "made" in each else None if each["event"] == "begin" else found
         return found
-
-
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _write(descriptor: int, line: dict[str, Any]) -> None:
-    data = (json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n").encode()
-    at = os.fstat(descriptor).st_size
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, at)  # half a line would glue itself to the next
-        raise
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _load(path: Path, descriptor: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise ApplyError(
-            "the journal is in use", where=str(path), why="another sparsemem, or a command that one started, still runs",
-            remedy="wait for it to end, then try again",
-        ) from None  # fmt: skip
-    about = os.fstat(descriptor)
-    if about.st_size > _MAX_SIZE:
-        raise InputError("larger than 256 MiB: not a journal", where=str(path))
-    text = os.pread(descriptor, about.st_size, 0)
-    whole, _, torn = text.rpartition(b"\n")
-    lines: list[dict[str, Any]] = []
-    try:
-        for line in whole.split(b"\n"):
-            lines.append(json.loads(line))
-            if len(lines) > 1 and (lines[-1]["event"] not in _EVENTS or not isinstance(lines[-1].get("step", 1), int)):
-                raise ValueError
-        head = lines[0]
-        if head["journal"] != FORMAT:
-            raise InputError(f"a journal of format {head['journal']}: I know {FORMAT}", where=str(path))
-        for each in head["steps"]:
-            _step(each)
-        dict(head["start"])
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise InputError(
-            "not a journal of plan --apply",
-            where=f"{path}:{max(len(lines), 1)}",
-            remedy="give the file that plan --apply named",
-        ) from None
-    if torn:
-        os.ftruncate(descriptor, about.st_size - len(torn))
-    return head, lines[1:]

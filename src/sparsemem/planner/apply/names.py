@@ -6,10 +6,11 @@ machine shows comes in with those of the plan.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sparsemem.planner.apply.view import relevant, same_thing, view_of
+from sparsemem.planner.apply.view import SYSFS, relevant, same_thing, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from sparsemem.planner.apply.journal import Journal
     from sparsemem.planner.apply.runners import Runner
 
-__all__ = ["Named", "guess_names", "real_words"]
+__all__ = ["Named", "guess_names", "real_words", "told_names"]
 
 _KEYS = ("dev", "chardev", "blockdev")
 _OTHER = "~"
 """Marks a device that has a name of the plan and is none of it."""
-_NAME = re.compile(rf"\b((?:namespace|dax|pmem)\d+(?:\.\d+)?s?)\b({_OTHER}?)")
+_NAME = re.compile(rf"\b((?:region|namespace|dax|pmem)\d+(?:\.\d+)?s?)\b({_OTHER}?)")
 
 
 def real_words(names: Mapping[str, str], text: str) -> str:
@@ -64,11 +65,12 @@ class Named:
         def back(real: str) -> str:
             return planned.get(real, f"{real}{_OTHER}" if real in names else real)
 
-        return (
-            {key: turn(value) if key in ("ndctl", "daxctl") else value for key, value in lists.items()}
-            if names
-            else lists
-        )
+        if not names:
+            return lists
+        text = _NAME.sub(lambda match: back(match[1]), str(lists.get(SYSFS) or ""))
+        return {key: turn(value) if key in ("ndctl", "daxctl") else value for key, value in lists.items()} | {
+            SYSFS: text
+        }
 
     def log(self) -> tuple[str, ...]:
         return self._runner.log()
@@ -79,7 +81,7 @@ def guess_names(journal: Journal, number: int, lists: dict[str, Any], sizes: set
 
     It must be new, the only one of its kind, and show what was planned but for names; with ``sizes`` one of these sizes is enough.
     """
-    before, after, view = journal.views[number - 1], journal.views[number], view_of(lists)
+    before, after, view = journal.holding(but=number), journal.holding(also=number), view_of(lists)
     found: dict[str, str] = {}
     for kind in ("namespace", "dax"):
         missing = [name for name in after if name not in before and name not in view and name.startswith(kind)]
@@ -94,10 +96,48 @@ def guess_names(journal: Journal, number: int, lists: dict[str, Any], sizes: set
             or (sizes is not None and (now.get("size") in sizes or same_thing(then, now)))
         ):
             return {}
-        found[missing[0]] = new[0]
-        found |= {str(then[key]): str(now[key]) for key in ("chardev", "blockdev") if key in then and key in now}
-    return {name: real.removesuffix(_OTHER) for name, real in found.items()}
+        found[missing[0]] = _real(journal, new[0])
+        found |= {
+            str(then[key]): _real(journal, str(now[key]))
+            for key in ("chardev", "blockdev")
+            if key in then and key in now
+        }
+    return found
+
+
+def _real(journal: Journal, shown: str) -> str:
+    """A name that ``Named`` shows, as the machine has it."""
+    return shown.removesuffix(_OTHER) if shown.endswith(_OTHER) else journal.names.get(shown, shown)
 
 
 def _but_names(shown: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if key not in _KEYS}
+
+
+def told_names(journal: Journal, number: int, output: str, lists: dict[str, Any]) -> dict[str, str]:
+    """Planned name -> real name, where command ``number`` printed another one for the namespace that it made; else nothing.
+
+    ``lists``: as ``Named`` shows them.
+    """
+    try:
+        said = json.loads(output)
+    except ValueError:
+        return {}
+    before, step = journal.holding(but=number), journal.steps[number - 1]
+    made = [
+        name for name, shown in step.changes.items() if name.startswith("namespace") and shown and name not in before
+    ]
+    if not isinstance(said, dict) or len(made) != 1 or not isinstance(said.get("dev"), str):
+        return {}
+    real = said["dev"]
+    planned = {now: name for name, now in journal.names.items()}
+    shown = planned.get(real, f"{real}{_OTHER}" if real in journal.names else real)
+    if shown in before or shown not in view_of(lists):
+        return {}  # one that was there before, or the machine does not show it
+    devices = said.get("daxregion", {}).get("devices", []) if isinstance(said.get("daxregion"), dict) else []
+    new = {"blockdev": said.get("blockdev"), "chardev": said.get("chardev") or (devices or [{}])[0].get("chardev")}
+    then = step.changes[made[0]] or {}
+    found = {made[0]: real} | {
+        str(then[key]): str(now) for key, now in new.items() if key in then and isinstance(now, str)
+    }
+    return {name: now for name, now in found.items() if planned.get(now, None if now in journal.names else now) != name}

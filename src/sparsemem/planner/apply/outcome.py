@@ -131,8 +131,13 @@ class Outcome:
         if self.result == "undone":
             return f"Taken back: {many}."
         if self.result == "changed":
-            ran = "Nothing was run" if not self.done else f"Stopped: {many} {verb}"
-            return f"{ran}: the machine is not as it was when this was planned."
+            ran = "Nothing was run" if self.undoing or not self.done else f"Stopped: {many} {verb}"
+            was = (
+                "what this plan would take back is not what it made"
+                if self.undoing
+                else "the machine is not as it was when this was planned"
+            )
+            return f"{ran}: {was}."
         if self.result == "interrupted":
             return f"Interrupted {f'in command {self.step}' if self.argv else 'between two commands'}: {many} {verb}."
         if self.result == "half":

@@ -10,9 +10,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sparsemem.errors import InputError, SparsememError, UnreadableError
+from sparsemem.errors import InputError, NotModelledError, SparsememError, UnreadableError
 from sparsemem.kernel.cxl.core import root_of
-from sparsemem.planner.apply.view import CXL, MEMORY, POLICY
+from sparsemem.planner.apply.view import CXL, MEMORY, POLICY, SYSFS
 from sparsemem.planner.prove import shell_text
 from sparsemem.play.player import Player
 from sparsemem.play.shell import parse_step
@@ -25,11 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["LISTS", "HostRunner", "ModelRunner", "Runner", "read_lists"]
 
+_ATTRIBUTES = (
+    "nd/devices/region*/mappings", "nd/devices/region*/nstype", "nd/devices/region*/resource", "nd/devices/namespace*/resource",
+    "nd/devices/namespace*/uuid",
+    "dax/devices/*/resource",
+)  # fmt: skip
+
 LISTS = {
     "ndctl": ("ndctl", "list", "-R", "-N", "-i"),
     "daxctl": ("daxctl", "list", "-D", "-i"),
     CXL: ("cxl", "list", "-R", "-T", "-i"),
     POLICY: ("cat", "/sys/devices/system/memory/auto_online_blocks"),
+    SYSFS: ("sh", "-c", f"grep -s . {' '.join(f'/sys/bus/{each}' for each in _ATTRIBUTES)} | cat"),
     MEMORY: ("sh", "-c", "cd /sys/devices/system/memory && grep . memory*/state memory*/valid_zones"),
 }
 """What is asked of a machine, and by which command."""
@@ -60,7 +67,7 @@ def read_lists(ask: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, argv in LISTS.items():
         text = ask(argv).strip()
-        if key == POLICY:
+        if key in (POLICY, SYSFS):
             found[key] = text or None
             continue
         if key == MEMORY:
@@ -118,18 +125,22 @@ class ModelRunner:
 
     def observe(self) -> dict[str, Any]:
         if self._seen is None:  # nothing but run() changes it
-            self._seen = read_lists(self._ask)
+            self._seen = read_lists(self.ask)
         return self._seen
 
     def log(self) -> tuple[str, ...]:
         lines, self._log = self._log, ()
         return lines
 
-    def _ask(self, argv: tuple[str, ...]) -> str:
+    def ask(self, argv: tuple[str, ...]) -> str:
+        """The standard output of a command that changes nothing; empty for one that the model has not."""
         if argv[0] == CXL and (root_of(self.machine.state) is None or self._ndctl[0] != _CXL_RELEASE):
             return ""
         text = f"{shell_text(argv)} 2>/dev/null"
-        return self._player.step(text, parse_step(text), tty=False).stdout
+        try:
+            return self._player.step(text, parse_step(text), tty=False).stdout
+        except NotModelledError:
+            return ""
 
     def _keep(self) -> None:
         if self._save is None:
@@ -174,7 +185,7 @@ class HostRunner:
         return done.returncode, done.stdout.decode(errors="backslashreplace")
 
     def observe(self) -> dict[str, Any]:
-        return read_lists(self._ask)
+        return read_lists(self.ask)
 
     def log(self) -> tuple[str, ...]:
         lines: list[str] = []
@@ -212,7 +223,8 @@ class HostRunner:
                 return parse_ndctl_version(".".join(said.strip().split(".")[:2]))
         return None
 
-    def _ask(self, argv: tuple[str, ...]) -> str:
+    def ask(self, argv: tuple[str, ...]) -> str:
+        """The standard output of a command that changes nothing; empty where it is not installed."""
         try:
             done = subprocess.run(  # noqa: S603  # one of LISTS
                 argv, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, check=False

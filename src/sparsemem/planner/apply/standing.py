@@ -34,8 +34,10 @@ class Standing:
 
 
 def place(journal: Journal) -> int:
-    """The first command (from 1) that is not done; one more than there are when all are."""
-    return next((n for n in range(1, len(journal.steps) + 1) if journal.status(n) != "done"), len(journal.steps) + 1)
+    """The command (from 1) that was interrupted, else the first that is not done; one more than there are when all are."""
+    states = [journal.status(n) for n in range(1, len(journal.steps) + 1)]
+    open_ones = [n for n, state in enumerate(states, 1) if state in ("begun", "back")]
+    return next(iter(open_ones or [n for n, state in enumerate(states, 1) if state != "done"]), len(states) + 1)
 
 
 def _first(journal: Journal) -> bool:
@@ -50,7 +52,7 @@ def standing(journal: Journal, lists: dict[str, Any]) -> Standing:
     if number > len(journal.steps):
         found = differences(view, journal.views[-1])
         return Standing("changed" if found and journal.ended is None else "done", number, tuple(found))
-    before, after, step = journal.views[number - 1], journal.views[number], journal.steps[number - 1]
+    before, after, step = journal.holding(but=number), journal.holding(also=number), journal.steps[number - 1]
     others = [name for name in {**before, **view} if name not in step.changes]
     found = differences(view, before, others)
     if found:

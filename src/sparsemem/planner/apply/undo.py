@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sparsemem.errors import SparsememError
 from sparsemem.planner.apply.cxl import is_cxl, others_on, way_back
+from sparsemem.planner.apply.identity import identities
 from sparsemem.planner.apply.view import differences, same_thing, show_words, uuids_of, view_of
 from sparsemem.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from sparsemem.planner.apply.identity import Identity
     from sparsemem.planner.apply.journal import Journal, Step
     from sparsemem.planner.apply.runners import Runner
     from sparsemem.planner.apply.view import View
@@ -48,9 +50,19 @@ def undo_preview(journal: Journal, lists: dict[str, Any]) -> tuple[list[tuple[st
     view, names = view_of(lists), journal.names
     commands: list[tuple[str, ...]] = []
     gone: list[str] = []
+    stay: list[Step] = []
     for number in range(len(journal.steps), 0, -1):
         step, before = journal.steps[number - 1], journal.views[number - 1]
-        if journal.status(number) in ("", "kept") or not step.undo:
+        if not journal.status(number):
+            continue
+        if journal.status(number) == "kept" or not step.undo:
+            stay.append(step)
+            continue
+        if is_cxl(step) and any(each.undo is None and not each.destroys for each in stay):
+            stay.append(step)  # memory of it that is online for good
+            continue
+        if not _as(view, journal.views[number], {name for each in stay for name in each.changes} & set(step.changes)):
+            stay.append(step)  # what it made is what can not be brought back
             continue
         made = [name for name in step.changes if name not in before and name in view]
         if journal.status(number) != "done" and step.changes and _as(view, before, step.changes):
@@ -61,14 +73,20 @@ def undo_preview(journal: Journal, lists: dict[str, Any]) -> tuple[list[tuple[st
     return commands, gone, list(lost_things(journal).values())
 
 
-def take_back(journal: Journal, runner: Runner, number: int, lists: dict[str, Any]) -> Refused | None:
-    """Take command ``number`` back and write so; None when it is as before it, or when nothing brings that back."""
+def take_back(
+    journal: Journal, runner: Runner, number: int, lists: dict[str, Any], tell: Callable[[], None] = lambda: None
+) -> Refused | None:
+    """Take command ``number`` back and write so; None when it is as before it, or when nothing brings that back. ``tell`` is called before
+    anything is run."""
     step, before, view = journal.steps[number - 1], journal.views[number - 1], view_of(lists)
     kept = [journal.steps[n - 1] for n in range(number + 1, len(journal.steps) + 1) if journal.status(n) == "kept"]
     destroyed = {name for later in kept for name in later.destroys}
     names = [name for name in step.changes if name not in destroyed]
     unfinished = journal.status(number) == "back" and len(step.undo or ()) > 1
-    if names and _as(view, before, names) and not unfinished:
+    same = _as(view, before, names)
+    if step.undo is None and step.destroys:  # what looks alike can be empty now: a namespace without labels stays
+        same = journal.status(number) != "done" and all(view.get(name) == before.get(name) for name in names)
+    if names and same and not unfinished:
         journal.write("backed", step=number, lost=False)
         return None
     changed = {name for later in kept for name in later.changes} & set(names)
@@ -77,15 +95,28 @@ def take_back(journal: Journal, runner: Runner, number: int, lists: dict[str, An
         # nothing brings it back, nothing need be done, or what it made is now what can not be brought back
         journal.write("backed", step=number, lost=step.undo != ())
         return None
+    if journal.status(number) == "back" and not is_cxl(step) and _is_gone(journal, step, before, identities(lists)):
+        journal.write("backed", step=number, lost=False)  # somebody else's has its name now
+        return None
     foreign = _foreign(journal, number, names, view, uuids_of(lists))
     if foreign:
         return Refused(number, {"found": tuple(foreign), "argv": step.undo[0]})
+    tell()
     journal.write("back", step=number)
     return _run(journal, runner, number, way_back(step, before, view) if is_cxl(step) else step.undo, before, names)
 
 
 def _as(view: View, other: View, names: Iterable[str]) -> bool:
     return all(same_thing(view.get(name), other.get(name)) for name in names)
+
+
+def _is_gone(journal: Journal, step: Step, before: View, there: dict[str, Identity]) -> bool:
+    """Was the namespace that a command made taken back already, though nobody wrote so? Its label, by uuid, is nowhere."""
+    known = journal.known()
+    made = [
+        known.get(name, {}).get("label") for name in step.changes if name.startswith("namespace") and name not in before
+    ]
+    return bool(made) and all(made) and not {one.get("label") for one in there.values()} & set(made)
 
 
 def _foreign(journal: Journal, number: int, names: list[str], view: View, uuids: dict[str, str]) -> list[str]:

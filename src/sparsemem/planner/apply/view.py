@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sparsemem.planner.plan import Expectation
 
 __all__ = [
-    "CXL", "MEMORY", "POLICY", "WATCH", "View", "changes", "differences", "relevant", "same_thing", "show_words", "unmet", "uuids_of",
-    "view_of", "watched",
+    "CXL", "MEMORY", "POLICY", "SYSFS", "WATCH", "View", "changes", "devices_of", "differences", "relevant", "same_thing", "show_words",
+    "sysfs_of", "unmet", "uuids_of", "view_of", "watched",
 ]  # fmt: skip
 
 View = dict[str, dict[str, Any]]
@@ -31,6 +31,8 @@ CXL = "cxl"
 POLICY = "auto_online_blocks"
 """The view's name of the kernel's policy, which some plans set and set back."""
 
+SYSFS = "sysfs"
+"""What no list shows: where devices begin, and of regions their DIMMs and whether they have labels."""
 MEMORY = "memory"
 """What is observed of memory blocks: number -> "offline" or "online in Movable"."""
 WATCH = "watch"
@@ -53,7 +55,7 @@ def _walk(document: Any, key: str) -> Iterator[dict[str, Any]]:
             yield from _walk(each, key)
 
 
-def _devices(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def devices_of(lists: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(kind, name, what is shown), without seeds."""
     for tool, key in (("ndctl", "dev"), ("daxctl", "chardev")):
         for shown in _walk(lists.get(tool), key):
@@ -81,13 +83,24 @@ def relevant(lists: Mapping[str, Any], commands: Iterable[Sequence[str]]) -> dic
 def view_of(lists: Mapping[str, Any]) -> View:
     """The view of what a runner observed: the documents of the tools, and ``auto_online_blocks`` (None: unreadable)."""
     view: View = {}
-    for kind, name, shown in _devices(lists):
+    for kind, name, shown in devices_of(lists):
         view[name] = {key: shown[key] for key in _KEYS[kind] if key in shown}
     if lists.get(POLICY):
         view[POLICY] = {"policy": str(lists[POLICY]).strip()}
     for first, end in lists.get(WATCH) or ():
         view[runs_name(first, end)] = {"memory": _memory(lists, range(first, end))}
     return view
+
+
+def sysfs_of(lists: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Device -> attribute -> its text, of those that a runner reads from sysfs."""
+    found: dict[str, dict[str, str]] = {}
+    for line in str(lists.get(SYSFS) or "").splitlines():
+        path, _, value = line.partition(":")
+        parts = path.split("/")
+        if len(parts) > 1 and value:
+            found.setdefault(parts[-2], {})[parts[-1]] = value.strip()
+    return found
 
 
 def _memory(lists: Mapping[str, Any], numbers: Iterable[int]) -> str:
@@ -105,7 +118,7 @@ def _memory(lists: Mapping[str, Any], numbers: Iterable[int]) -> str:
 def uuids_of(lists: Mapping[str, Any]) -> dict[str, str]:
     """Namespace -> its uuid."""
     return {
-        name: str(shown["uuid"]) for kind, name, shown in _devices(lists) if kind == "namespace" and "uuid" in shown
+        name: str(shown["uuid"]) for kind, name, shown in devices_of(lists) if kind == "namespace" and "uuid" in shown
     }
 
 
@@ -153,7 +166,7 @@ def differences(found: View, wanted: View, names: Iterable[str] | None = None) -
 
 def unmet(expect: Iterable[Expectation], lists: Mapping[str, Any]) -> list[str]:
     """What of a command's expectations does not hold: one sentence each."""
-    shown = {name: each for _, name, each in _devices(lists)}
+    shown = {name: each for _, name, each in devices_of(lists)}
     out = []
     for each in expect:
         name = f"{CXL}:{each.dev}" if each.tool == CXL else each.dev
