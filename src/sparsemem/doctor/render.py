@@ -114,9 +114,7 @@ def render_text(diagnosis: Diagnosis, width: int = 80, color: bool = False) -> s
     if diagnosis.skipped:
         closing += wrap(f"Not judged: {_skipped(diagnosis)}.", width, "", "  ")
     if diagnosis.findings or not diagnosis.own_kernel or diagnosis.skipped:
-        closing += note_lines(diagnosis.notes[:_MAX_NOTES], width)
-        if len(diagnosis.notes) > _MAX_NOTES:
-            closing.append(f"Note: {len(diagnosis.notes) - _MAX_NOTES} more notes; --json has them all")
+        closing += note_lines(diagnosis.notes, width, _MAX_NOTES)
     if closing and diagnosis.findings:
         lines.append("")
     return "\n".join(line.rstrip() for line in (*lines, *closing)) + "\n"
