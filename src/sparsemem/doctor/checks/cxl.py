@@ -8,7 +8,7 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_windows
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import Intervals, outside
-from sparsemem.doctor.needs import BLOCK_SIZE, IOMEM
+from sparsemem.doctor.needs import BLOCK_SIZE, TREE
 from sparsemem.doctor.rules import SMALLER_BLOCKS, finding
 from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
@@ -38,7 +38,7 @@ class CxlWindows(Check):
     id = "cxl-windows"
     question = "Are CXL windows whole memory blocks?"
     about = "CXL windows and memory blocks"
-    needs = (BLOCK_SIZE,)
+    needs = (TREE, BLOCK_SIZE)
     finds = (
         Kind("kmem-stranded", ("warning",), "kmem-alignment"),
         Kind("cxl-window-alignment", ("warning",), "cxl-window-alignment"),
@@ -94,7 +94,7 @@ class LowMemoryHole(Check):
     id = "cxl-low-memory-hole"
     question = "Does the low memory hole cut a CXL window below what interleaved decoders need?"
     about = "CXL windows below the low memory hole"
-    needs = (IOMEM,)
+    needs = (TREE,)
     finds = (Kind("cxl-low-memory-hole", ("warning",), "cxl-window-alignment"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -126,7 +126,7 @@ class SoftReserved(Check):
     id = "soft-reserved"
     question = "Do two drivers want the same soft-reserved memory?"
     about = "soft-reserved memory in CXL windows"
-    needs = (IOMEM,)
+    needs = (TREE,)
     finds = (Kind("soft-reserved-twice", ("warning", "notice"), "soft-reserved-order"),)
 
     def nothing(self, ctx: Context) -> str | None:
