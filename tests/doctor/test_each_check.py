@@ -17,7 +17,7 @@ from sparsemem.readers import read_machine, read_text
 from sparsemem.readers.model import read_model
 from tests.doctor.machines import case_path
 from tests.doctor.played import play
-from tests.doctor.test_checks_played import C01, LABELLED, SIX_WAYS
+from tests.doctor.test_checks_played import LABELLED, SIX_WAYS
 from tests.doctor.test_labels import BOARD, MAKE, areas_of, judged, patched
 
 if TYPE_CHECKING:

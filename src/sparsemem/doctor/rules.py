@@ -8,6 +8,7 @@ from sparsemem.doctor.finding import Finding, Remedy
 from sparsemem.spec.rules import RULES
 
 if TYPE_CHECKING:
+    from sparsemem.doctor.context import Context
     from sparsemem.ranges import Range
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "cure",
     "finding",
     "finding_id",
+    "in_two_steps",
     "remake",
     "remedies_for",
     "replace",
@@ -78,6 +80,25 @@ def replace(why: str, namespace: str, region: str, mode: str, size: int) -> Reme
         ("ndctl", "create-namespace", "-r", region, "-m", mode, "-s", str(size)),
     )
     return Remedy(why, steps[0], steps=steps)
+
+
+def in_two_steps(remedy: Remedy, ctx: Context) -> Remedy:
+    """The remedy for kernels up to 5.1, where ``create-namespace -e`` of a devdax namespace may fail: they lose track of the label of a
+    namespace that gets a new uuid (``renamed_label_reaped``; the model refuses on 5.0 and 5.1). Destroyed first, it can be made."""
+    if ctx.kernel.features.renamed_label_reaped or len(remedy.steps) != 1 or ctx.description is None:
+        return remedy
+    words = remedy.steps[0]
+    if words[:4] != ("ndctl", "create-namespace", "-f", "-e"):
+        return remedy
+    fact = next((fact for fact in ctx.description.namespaces if fact.dev == words[4]), None)
+    if fact is None or fact.range is None or fact.mode != "devdax":
+        return remedy
+    size = () if "-s" in words else ("-s", str(fact.range.size))
+    steps = (
+        ("ndctl", "destroy-namespace", "-f", fact.dev),
+        ("ndctl", "create-namespace", "-r", fact.region, *words[5:], *size),
+    )
+    return Remedy(remedy.why, steps[0], steps=steps)
 
 
 def finding_id(rule: str) -> str:

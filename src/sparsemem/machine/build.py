@@ -57,7 +57,7 @@ class Built:
 def kernel_of(description: MachineDescription, version: str | None = None) -> tuple[Kernel, list[Note]]:
     """The kernel to judge for: ``version`` or the machine's own. Raises UsageError for a version that does not exist."""
     notes: list[Note] = []
-    text = version or description.kernel_release
+    text = description.kernel_release if version is None else version
     if text is None:
         text = DEFAULT_KERNEL
         notes.append(
