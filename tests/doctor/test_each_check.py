@@ -170,6 +170,14 @@ MACHINES: dict[str, tuple[Callable[[], Diagnosis], Callable[[], Diagnosis]]] = {
     "page-arrays": (lambda: example("pmem-guest"), lambda: played(LABELLED.format("6.1"), "ndctl create-namespace -s 1G")),
     "label-areas": (lambda: labels(True), lambda: labels(False)),
     "label-sets": (labels_apart, lambda: labels(False)),
+    "virtio-mem": (
+        lambda: line("6.1; 0-4G ram, 0x180400000-0x1903fffff virtio0"),
+        lambda: line("6.1; 0-4G ram, 0x180000000-0x18fffffff virtio0"),
+    ),
+    "tdx-host": (
+        lambda: played(LABELLED.format("6.12").replace("with ", "with tdx_host=Y "), DEVDAX),
+        lambda: played(LABELLED.format("6.6").replace("with ", "with tdx_host=Y "), DEVDAX),
+    ),
     "info-blocks": (lambda: info(True), lambda: info(False)),
 }  # fmt: skip
 """Check -> (where it finds, where it runs and does not)."""
