@@ -83,8 +83,9 @@ def replace(why: str, namespace: str, region: str, mode: str, size: int) -> Reme
 
 
 def in_two_steps(remedy: Remedy, ctx: Context) -> Remedy:
-    """The remedy for kernels up to 5.1, where ``create-namespace -e`` of a devdax namespace may fail: they lose track of the label of a
-    namespace that gets a new uuid (``renamed_label_reaped``; the model refuses on 5.0 and 5.1). Destroyed first, it can be made."""
+    """For kernels without ``renamed_label_reaped``, where ``create-namespace -e`` often fails: they lose track of the label of a namespace
+    that gets a new uuid. Destroyed first, it can mostly be made (played on the model: 4.17, 5.0, 5.1). Only for devdax: fsdax fails there
+    too in some layouts and works in others (C02), and what tells them apart is not known."""
     if ctx.kernel.features.renamed_label_reaped or len(remedy.steps) != 1 or ctx.description is None:
         return remedy
     words = remedy.steps[0]
