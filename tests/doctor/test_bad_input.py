@@ -39,7 +39,7 @@ def bad(tmp_path: Path) -> Path:
         (["{}/directory"], 3, "no description of memory found"),
         (["{}/nothing"], 4, "no such file"),
         (["{}/hidden"], 4, "every address in it is zero"),
-        (["{}/scenario.toml"], 3, "nothing in it describes a machine"),
+        (["{}/scenario.toml"], 3, "no [machine] table"),
         (["--sysroot", "{}/empty"], 3, "the file is empty"),
         (["example:nothing"], 2, "no bundled machine"),
         (["6.1; junk"], 3, "not a range"),

@@ -46,8 +46,8 @@ def line(text: str) -> Diagnosis:
     return diagnose_machine(parse_machine(text))
 
 
-def played(layout: str, *steps: str, ndctl: int = 76) -> Diagnosis:
-    return diagnose_machine(play(layout, *steps, ndctl=ndctl).machine)
+def played(layout: str, *steps: str, ndctl: int = 76, refused: bool = False) -> Diagnosis:
+    return diagnose_machine(play(layout, *steps, ndctl=ndctl, refused=refused).machine)
 
 
 def hidden(note: str) -> Diagnosis:
@@ -170,6 +170,12 @@ MACHINES: dict[str, tuple[Callable[[], Diagnosis], Callable[[], Diagnosis]]] = {
     "page-arrays": (lambda: example("pmem-guest"), lambda: played(LABELLED.format("6.1"), "ndctl create-namespace -s 1G")),
     "label-areas": (lambda: labels(True), lambda: labels(False)),
     "label-sets": (labels_apart, lambda: labels(False)),
+    "memmap": (lambda: case("N01.iomem"), lambda: case("C09.iomem", "6.1")),
+    "half-made": (
+        lambda: played("4.18; 1M-2G ram, 4G+8G pmem; nd_region 0x100000000-0x2ffffffff labels=1.2",
+                       "ndctl create-namespace -m fsdax -s 1G -a 1G", ndctl=63, refused=True),
+        lambda: played(LABELLED.format("6.1"), DEVDAX),
+    ),
     "virtio-mem": (
         lambda: line("6.1; 0-4G ram, 0x180400000-0x1903fffff virtio0"),
         lambda: line("6.1; 0-4G ram, 0x180000000-0x18fffffff virtio0"),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _RICH = (
     "6.1; 1M-4G ram, 4G+16G pmem, 0x600000000-0x63fffffff CXL Window 0, 0x700000000-0x73fffffff soft, "
-    "0x780000000-0x79fffffff virtio0; with possible_nodes=2 auto_online=online; nd_region 0x100000000-0x4ffffffff labels=1.2 target_node=1"
+    "0x780000000-0x79fffffff virtio0, 0x7c0000000-0x7dfffffff legacy; "
+    "with possible_nodes=2 auto_online=online; nd_region 0x100000000-0x4ffffffff labels=1.2 target_node=1"
 )
 
 
@@ -142,6 +143,8 @@ ALSO: dict[str, set[str]] = {
     "access": {"iomem", "notes"},  # it is about what is not there
     "direct-map": {"cmdline"},  # "nokaslr", where the command line is known; KASLR is the default
     "hotplug-room": {"hypervisor"},  # "If this is a virtual machine: ...", where it is not known
+    "memmap": {"cmdline"},  # what was asked for; without it nothing is compared
+    "half-made": {"namespaces"},  # it is about them; their addresses are not needed
     "cxl-windows": {"dax"},  # what of a window is RAM
     "kmem": {"iomem", "namespaces", "regions"},  # ranges of devices that nothing lists; remedies
     "soft-reserved": {"dax"},  # who has the memory, where somebody has it

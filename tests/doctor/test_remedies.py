@@ -51,17 +51,17 @@ OPEN: tuple[tuple[str, str, str], ...] = (
     (
         "free-space-in-taken-section",
         "failed: No such device or address",
-        "seen on 4.17, 5.0 and 5.1, fsdax: as above; other causes not looked for",
+        "seen on 4.17, 5.0 and 5.1, fsdax: as above, no other cause was looked for",
     ),
     (
         "align-cost",
         "ndctl create-namespace",
-        "seen on 4.17; -e fails as above, destroyed first it failed in some machines: cause not established",
+        "seen on 4.17; -e fails as above; destroyed first it failed, too: cause not established",
     ),
     ("info-block-other-namespace", "ndctl create-namespace", "seen on 4.17 and 5.0; cause not established"),
 )
-"""(finding, what the remedy answers, what is known). These are faults of the doctor's remedies that are still to be mended, found by playing
-random machines; they are listed so that any other is noticed, and are no claim that the remedy can not be better."""
+"""(finding, what the remedy answers, what is known). These are faults of the doctor's remedies that are still to be mended, found by
+playing random machines. They are listed so that any other is noticed; it is no claim that the remedy can not be better."""
 
 
 @st.composite
