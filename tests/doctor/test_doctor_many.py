@@ -101,3 +101,22 @@ def test_contradictions_beyond_a_few_are_counted() -> None:
     text = render_log(explained)
     assert "contradicted: 52 more lines; --json has them all" in text
     assert text.count("contradicted: line") == 12
+
+
+def test_the_windows_are_looked_up_once_for_all_dax_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sparsemem.doctor.checks import kmem
+
+    lines = ["00100000-7fffffff : System RAM"]
+    for nr in range(64):
+        at = (1 << 40) + nr * GIB
+        lines += [
+            f"{at:x}-{at + GIB - 1:x} : dax{nr}.0",
+            f"  {at + 128 * MIB:x}-{at + 896 * MIB - 1:x} : System RAM (kmem)",
+        ]
+    calls: list[object] = []
+    looked = kmem.cxl_windows
+    monkeypatch.setattr(kmem, "cxl_windows", lambda root: calls.append(root) or looked(root))
+    ctx, _ = examine(read_text("\n".join(lines) + "\n", "dax"), "6.12")
+    assert ctx.description is not None
+    assert len(ctx.description.dax) == 64
+    assert len(calls) == 1
