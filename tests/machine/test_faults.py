@@ -114,3 +114,26 @@ def test_legal_operations_break_nothing(version: str, choices: list[int]) -> Non
         legal = machine.legal_ops()
         machine.apply(legal[choice % len(legal)])
         assert [fault for fault in machine.faults() if fault.severity == "error"] == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=8),
+    st.sets(st.integers(8, 60), max_size=30),
+)
+def test_sections_without_an_owner_are_those_in_no_mapping(places: list[tuple[int, int]], present: set[int]) -> None:
+    """Before sub-sections, mappings may overlap: the quick look-up finds what looking at each of them does."""
+    from types import SimpleNamespace
+    from typing import Any, cast
+
+    from sparsemem.machine.fault_checks import owners
+
+    state = parse_machine("5.2; 0-1G ram").state
+    pages = state.kernel.geometry.PAGES_PER_SECTION
+    word = state.sections[0].section_mem_map
+    for nr in present:
+        state.put_section(nr, MemSection(word, state.sections[0].usage._replace(reserved=False)))  # type: ignore[union-attr]
+    mapped = [(start * pages, (start + length) * pages) for start, length in places]
+    cast("Any", state.pgmaps).update({nr: SimpleNamespace(mapped=(pair,)) for nr, pair in enumerate(mapped)})
+    found = {start // pages for _, start, _, _ in owners(state)}
+    assert found == {nr for nr in present if not any(low <= nr * pages < high for low, high in mapped)}

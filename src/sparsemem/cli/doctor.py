@@ -182,6 +182,8 @@ def _compare(
             remedy="give its kernels one by one with --kernel",
         )
     wanted = COMPARED if versions == "all" else tuple(word.strip() for word in versions.split(",") if word.strip())
+    if not wanted:
+        raise UsageError("--compare names no kernel", remedy="for example --compare 5.2,6.1, or --compare all")
     if html is not None and len(wanted) != 2:
         raise UsageError("a page shows two kernels beside each other", remedy="give two, for example --compare 5.2,6.1")
     description = describe(machine, sysroot)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sparsemem.errors import UsageError
+from sparsemem.errors import UnreadableError
 
 if TYPE_CHECKING:
     from sparsemem.cli.machine import Loaded
@@ -33,7 +33,7 @@ def scene(loaded: Loaded, mapped: bool | None = None, *, exact: bool = False) ->
 
 
 def write(path: str, text: str) -> None:
-    """Writes ``text`` to a file, or to standard output for ``-``, and says how much on standard error. Raises UsageError."""
+    """Writes ``text`` to a file, or to standard output for ``-``, and says how much on standard error. Raises UnreadableError."""
     if path == "-":
         click.echo(text, nl=not text.endswith("\n"))
         return
@@ -41,7 +41,7 @@ def write(path: str, text: str) -> None:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", remedy="name a file in a directory that exists"
+        raise UnreadableError(
+            f"cannot write it: {error.strerror}", where=path, remedy="name a file in a directory that exists"
         ) from None
     click.echo(f"{path}: {len(text.encode())} bytes", err=True)

@@ -11,6 +11,7 @@ from sparsemem.doctor.checks.access import inputs
 from sparsemem.doctor.context import Context, make_context
 from sparsemem.doctor.finding import CheckRun, Diagnosis, Finding
 from sparsemem.doctor.intervals import Intervals, merge
+from sparsemem.doctor.rules import in_two_steps
 from sparsemem.doctor.summary import summarize
 from sparsemem.machine.build import build
 from sparsemem.machine.machine import Machine
@@ -61,7 +62,11 @@ def _run(check: Check, ctx: Context) -> tuple[CheckRun, list[Finding]]:
             return CheckRun(check.id, check.about, "skipped", missing), []
     if nothing is not None:
         return CheckRun(check.id, check.about, "nothing", nothing), []
-    return CheckRun(check.id, check.about, "ran"), [replace(each, check=check.id) for each in check.run(ctx)]
+    found = [
+        replace(each, check=check.id, remedies=tuple(in_two_steps(remedy, ctx) for remedy in each.remedies))
+        for each in check.run(ctx)
+    ]
+    return CheckRun(check.id, check.about, "ran"), found
 
 
 def _examine(ctx: Context, notes: tuple[Note, ...]) -> Diagnosis:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
 
 __all__ = [
-    "ADDRESSES", "AUTO_ONLINE", "BLOCKS", "BLOCK_SIZE", "DAX", "DESCRIBED", "INFO_BLOCKS", "IOMEM", "LABELS", "NAMESPACES", "OWN_KERNEL",
-    "REGIONS", "STATES",
+    "ADDRESSES", "AUTO_ONLINE", "BLOCKS", "BLOCK_SIZE", "CXL_DEVICES", "DAX", "INFO_BLOCKS", "IOMEM", "LABELS", "NAMESPACES", "OWN_KERNEL",
+    "REGIONS", "STATES", "TREE",
 ]  # fmt: skip
 
 
@@ -21,10 +21,6 @@ def _addresses(ctx: Context) -> str | None:
     if d is None or d.iomem is not None or ctx.devices or d.boot_map:
         return None
     return "no addresses of devices are known (no /proc/iomem, or without root)"
-
-
-def _described(ctx: Context) -> str | None:
-    return "a layout line tells nothing of it" if ctx.description is None else None
 
 
 def _regions(ctx: Context) -> str | None:
@@ -50,6 +46,10 @@ def _block_size(ctx: Context) -> str | None:
 
 def _dax(ctx: Context) -> str | None:
     return "a layout line tells nothing of dax devices" if ctx.description is None else None
+
+
+def _cxl(ctx: Context) -> str | None:
+    return "a layout line tells nothing of CXL memory devices" if ctx.description is None else None
 
 
 def _iomem(ctx: Context) -> str | None:
@@ -91,12 +91,13 @@ def _own_kernel(ctx: Context) -> str | None:
 
 
 ADDRESSES = Need("addresses of device memory", _addresses, comes_first=True)
-DESCRIBED = Need("a machine, not a layout line", _described)
 REGIONS = Need("libnvdimm regions", _regions)
 NAMESPACES = Need("namespaces with addresses", _namespaces)
 BLOCK_SIZE = Need("the memory block size", _block_size)
 DAX = Need("dax devices", _dax)
+CXL_DEVICES = Need("CXL memory devices", _cxl)
 IOMEM = Need("/proc/iomem", _iomem)
+TREE = Need("/proc/iomem (CXL windows, soft-reserved memory, virtio-mem)", _iomem, comes_first=True)
 BLOCKS = Need("memory blocks with their states", _blocks)
 STATES = Need("memory blocks with their states, or a listing that counts them", _states)
 AUTO_ONLINE = Need("auto_online_blocks", _auto_online)

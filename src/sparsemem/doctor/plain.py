@@ -69,10 +69,20 @@ def names_text(names: tuple[str, ...], most: int = _FEW) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def note_lines(notes: Iterable[Note], width: int) -> list[str]:
-    """Notes, each with its place."""
-    lines: list[str] = []
+def note_lines(notes: Iterable[Note], width: int, most: int = 40) -> list[str]:
+    """Notes, each with its place. What is said of more than a few places is said once; beyond ``most`` they are counted."""
+    places: dict[tuple[str, str], list[str]] = {}
     for note in notes:
-        place = f"{note.source}: {note.where}: " if note.where else f"{note.source}: "
-        lines += wrap(f"Note: {place}{note.what}", width, "", "  ")
+        places.setdefault((note.source, note.what), []).append(note.where)
+    told: list[str] = []
+    for (source, what), wheres in places.items():
+        groups = [[where] for where in wheres] if len(wheres) <= _FEW else [wheres]
+        for group in groups:
+            names = names_text(tuple(where for where in group if where), 2)
+            told.append(f"Note: {source}: {names + ': ' if names else ''}{what}")
+    lines: list[str] = []
+    for text in told[:most]:
+        lines += wrap(text, width, "", "  ")
+    if len(told) > most:
+        lines.append(f"Note: {len(told) - most} more notes; --json has them all")
     return lines

@@ -113,10 +113,10 @@ def render_text(diagnosis: Diagnosis, width: int = 80, color: bool = False) -> s
     closing: list[str] = []
     if diagnosis.skipped:
         closing += wrap(f"Not judged: {_skipped(diagnosis)}.", width, "", "  ")
-    if diagnosis.findings or not diagnosis.own_kernel or diagnosis.skipped:
-        closing += note_lines(diagnosis.notes[:_MAX_NOTES], width)
-        if len(diagnosis.notes) > _MAX_NOTES:
-            closing.append(f"Note: {len(diagnosis.notes) - _MAX_NOTES} more notes; --json has them all")
+    broken = tuple(note for note in diagnosis.notes if note.what.startswith("the archive"))
+    told = diagnosis.findings or not diagnosis.own_kernel or diagnosis.skipped
+    rest = tuple(note for note in diagnosis.notes if note not in broken) if told else ()
+    closing += note_lines((*broken, *rest), width, _MAX_NOTES)
     if closing and diagnosis.findings:
         lines.append("")
     return "\n".join(line.rstrip() for line in (*lines, *closing)) + "\n"

@@ -8,6 +8,7 @@ from sparsemem.doctor.finding import Finding, Remedy
 from sparsemem.spec.rules import RULES
 
 if TYPE_CHECKING:
+    from sparsemem.doctor.context import Context
     from sparsemem.ranges import Range
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "cure",
     "finding",
     "finding_id",
+    "in_two_steps",
     "remake",
     "remedies_for",
     "replace",
@@ -78,6 +80,26 @@ def replace(why: str, namespace: str, region: str, mode: str, size: int) -> Reme
         ("ndctl", "create-namespace", "-r", region, "-m", mode, "-s", str(size)),
     )
     return Remedy(why, steps[0], steps=steps)
+
+
+def in_two_steps(remedy: Remedy, ctx: Context) -> Remedy:
+    """For kernels without ``renamed_label_reaped``, where ``create-namespace -e`` often fails: they lose track of the label of a namespace
+    that gets a new uuid. Destroyed first, it can mostly be made (played on the model: 4.17, 5.0, 5.1). Only for devdax: fsdax fails there
+    too in some layouts and works in others (C02), and what tells them apart is not known."""
+    if ctx.kernel.features.renamed_label_reaped or len(remedy.steps) != 1 or ctx.description is None:
+        return remedy
+    words = remedy.steps[0]
+    if words[:4] != ("ndctl", "create-namespace", "-f", "-e"):
+        return remedy
+    fact = next((fact for fact in ctx.description.namespaces if fact.dev == words[4]), None)
+    if fact is None or fact.range is None or fact.mode != "devdax":
+        return remedy
+    size = () if "-s" in words else ("-s", str(fact.range.size))
+    steps = (
+        ("ndctl", "destroy-namespace", "-f", fact.dev),
+        ("ndctl", "create-namespace", "-r", fact.region, *words[5:], *size),
+    )
+    return Remedy(remedy.why, steps[0], steps=steps)
 
 
 def finding_id(rule: str) -> str:

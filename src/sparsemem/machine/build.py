@@ -58,7 +58,7 @@ class Built:
 def kernel_of(description: MachineDescription, version: str | None = None) -> tuple[Kernel, list[Note]]:
     """The kernel to judge for: ``version`` or the machine's own. Raises UsageError for a version that does not exist."""
     notes: list[Note] = []
-    text = version or description.kernel_release
+    text = description.kernel_release if version is None else version
     if text is None:
         text = DEFAULT_KERNEL
         notes.append(
@@ -382,10 +382,11 @@ def build(description: MachineDescription, version: str | None = None, *, device
     hotplugged = _driver_ram(root) if root is not None else []
     if root is None and description.blocks and description.block_size:
         hotplugged = [("System RAM (kmem)", r) for r in _dax_ram(description, description.block_size)]
+    nids = _nids(description)
     for name, r in hotplugged:
         if devices and _is_there(machine, r):
             continue
-        nid = _nid_of(description, r)
+        nid = nids.get(r.start, 0)
         options = (("name", name.replace(" ", "_")), ("nid", str(nid)))
         mappings.append((name, machine.apply(Operation("add_memory_driver_managed", (r,), options=options))))
     if own:
@@ -420,12 +421,10 @@ def _devices(
     return answers
 
 
-def _nid_of(description: MachineDescription, r: Range) -> int:
-    if description.block_size:
-        for block in description.blocks:
-            if block.nid is not None and block.nr * description.block_size == r.start:
-                return block.nid
-    return 0
+def _nids(description: MachineDescription) -> dict[int, int]:
+    """Where a memory block starts -> its node."""
+    size = description.block_size or 0
+    return {block.nr * size: block.nid for block in description.blocks if size and block.nid is not None}
 
 
 def _match_block_states(machine: Machine, description: MachineDescription, notes: list[Note]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 
 from sparsemem.kernel.memory_hotplug.pages import pfn_to_online_page
 from sparsemem.kernel.memory_hotplug.zones import ZONE_DEVICE, pages_per_block
@@ -24,6 +26,7 @@ __all__ = ["blocks", "device_mappings", "memmaps", "owners", "resources", "secti
 
 Found = Iterator[tuple[str, int, int, str]]
 _NOTHING = Vmemmap(0, 0, 0)
+_LAST_PFN = 1 << 64
 
 
 def _runs(state: State, nr: int, mask: int) -> Iterator[tuple[int, int]]:
@@ -237,12 +240,14 @@ def owners(state: State) -> Found:
 def _unowned_sections(state: State) -> Found:
     g = state.kernel.geometry
     per_block = pages_per_block(state) >> g.PFN_SECTION_SHIFT
-    mapped = [pair for pgmap in state.pgmaps.values() for pair in pgmap.mapped]
+    mapped = sorted(pair for pgmap in state.pgmaps.values() for pair in pgmap.mapped)
+    reach = list(accumulate((stop for _, stop in mapped), max))  # mappings may overlap on these kernels
     for nr, ms in state.sections.items():
         if ms.usage is None or ms.usage.reserved or nr // per_block in state.blocks:
             continue
         start = nr << g.PFN_SECTION_SHIFT
-        if not any(first <= start < stop for first, stop in mapped):
+        at = bisect_right(mapped, (start, _LAST_PFN))
+        if not at or reach[at - 1] <= start:
             yield (
                 "unowned-pages",
                 start,
@@ -334,9 +339,13 @@ def resources(state: State) -> Found:
                         end = min(pfn + pages, (nr + 1) << g.PFN_SECTION_SHIFT)
                         yield "resource-without-section", start, end, "System RAM in the iomem tree has no section"
     pages = pages_per_block(state)
+    ram = list(walk_system_ram_range(state.iomem, 0, last, g.PAGE_SHIFT)) if state.blocks else []
     for block_id, block in state.blocks.items():
         if not block.early:
             start = block_id * pages
+            at = bisect_right(ram, (start, _LAST_PFN)) - 1
+            if at >= 0 and sum(ram[at]) >= start + pages:
+                continue  # one range holds all of it: nearly always
             if sum(n for _, n in walk_system_ram_range(state.iomem, start, pages, g.PAGE_SHIFT)) < pages:
                 what = f"memory{block_id} was hot-added, and no System RAM in the iomem tree is its own"
                 yield "block-without-resource", start, start + pages, what

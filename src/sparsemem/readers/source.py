@@ -222,12 +222,12 @@ class Source:
         done = self._resolved.get(path)
         if done is not None:
             return done
-        parent, _, _ = path.rpartition("/")
-        known = self._resolved.get(parent, "")
-        todo = path[len(parent) :].strip("/").split("/") if parent in self._resolved else path.split("/")
-        todo.reverse()
-        current = known if parent in self._resolved else ""
-        links = 0
+        parent, _, last = path.rpartition("/")
+        # Thousands of attributes lie in one directory: that is looked up once.
+        current = self._resolve(parent) if parent else ""
+        if current is None:
+            return None
+        todo, links = [last], 0
         while todo:
             part = todo.pop()
             if part in ("", "."):

@@ -8,7 +8,7 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_namespaces, no_regions
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
-from sparsemem.doctor.needs import NAMESPACES
+from sparsemem.doctor.needs import NAMESPACES, REGIONS
 from sparsemem.doctor.regions import free_extents, region_align
 from sparsemem.doctor.rules import BACK_UP, cure, finding, remake, replace
 from sparsemem.ranges import Range
@@ -30,7 +30,7 @@ class FreeSpace(Check):
     id = "free-space"
     question = "Which free space of a region can not be given out?"
     about = "free space that can not be given out"
-    needs = (NAMESPACES,)
+    needs = (REGIONS, NAMESPACES)
     finds = (Kind("region-align-finding", ("warning", "notice"), "region-align"),)
 
     def nothing(self, ctx: Context) -> str | None:

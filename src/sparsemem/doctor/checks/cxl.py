@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
-from sparsemem.doctor.checks.nothing import no_windows
+from sparsemem.doctor.checks.nothing import no_cxl, no_windows
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import Intervals, outside
-from sparsemem.doctor.needs import BLOCK_SIZE, DESCRIBED, IOMEM
+from sparsemem.doctor.needs import BLOCK_SIZE, CXL_DEVICES, TREE
 from sparsemem.doctor.rules import SMALLER_BLOCKS, finding
 from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
@@ -39,7 +39,7 @@ class CxlWindows(Check):
     id = "cxl-windows"
     question = "Are CXL windows whole memory blocks?"
     about = "CXL windows and memory blocks"
-    needs = (BLOCK_SIZE,)
+    needs = (TREE, BLOCK_SIZE)
     finds = (
         Kind("kmem-stranded", ("warning",), "kmem-alignment"),
         Kind("cxl-window-alignment", ("warning",), "cxl-window-alignment"),
@@ -95,7 +95,7 @@ class LowMemoryHole(Check):
     id = "cxl-low-memory-hole"
     question = "Does the low memory hole cut a CXL window below what interleaved decoders need?"
     about = "CXL windows below the low memory hole"
-    needs = (IOMEM,)
+    needs = (TREE,)
     finds = (Kind("cxl-low-memory-hole", ("warning",), "cxl-window-alignment"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -127,7 +127,7 @@ class SoftReserved(Check):
     id = "soft-reserved"
     question = "Do two drivers want the same soft-reserved memory?"
     about = "soft-reserved memory in CXL windows"
-    needs = (IOMEM,)
+    needs = (TREE,)
     finds = (Kind("soft-reserved-twice", ("warning", "notice"), "soft-reserved-order"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -178,12 +178,11 @@ class CxlUnused(Check):
     id = "cxl-unused"
     question = "Is the persistent memory of CXL devices in a region?"
     about = "CXL memory devices in no region"
-    needs = (DESCRIBED,)
+    needs = (CXL_DEVICES,)
     finds = (Kind("cxl-no-region", ("notice",), None, "6.0 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
-        found = ctx.description.cxl if ctx.description is not None else None
-        return None if found is not None and found.devices else "no CXL memory devices were read"
+        return no_cxl(ctx)
 
     def run(self, ctx: Context) -> Iterator[Finding]:
         fact = ctx.description.cxl if ctx.description is not None else None

@@ -9,7 +9,7 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_dax
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import inward, merge
-from sparsemem.doctor.needs import AUTO_ONLINE, DAX, DESCRIBED, OWN_KERNEL, STATES
+from sparsemem.doctor.needs import AUTO_ONLINE, DAX, OWN_KERNEL, STATES
 from sparsemem.doctor.rules import cure, finding
 from sparsemem.ranges import Range, format_range
 from sparsemem.units import format_size
@@ -94,7 +94,7 @@ class AutoOnline(Check):
     id = "auto-online"
     question = "Does the kernel's auto-online policy stop daxctl from choosing the zone?"
     about = "the auto-online policy"
-    needs = (DESCRIBED, AUTO_ONLINE, OWN_KERNEL)
+    needs = (DAX, AUTO_ONLINE, OWN_KERNEL)
     finds = (Kind("auto-online-policy", ("notice",), None, "5.1 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -157,7 +157,7 @@ class PartlyOnline(Check):
     id = "partly-online"
     question = "Is every memory block of a system-ram device online?"
     about = "blocks of dax devices that are offline"
-    needs = (DESCRIBED, STATES, OWN_KERNEL)
+    needs = (DAX, STATES, OWN_KERNEL)
     finds = (Kind("kmem-partly-online", ("warning", "notice"), None, "5.1 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:
@@ -199,7 +199,7 @@ class Movable(Check):
     id = "movable"
     question = "Which RAM from devices is online in a kernel zone, so that it will not come back?"
     about = "RAM from devices in kernel zones"
-    needs = (DESCRIBED, STATES, OWN_KERNEL)
+    needs = (DAX, STATES, OWN_KERNEL)
     finds = (
         Kind("unmovable-block", ("notice",), "unmovable-page"),
         Kind("kmem-stays", ("notice",), "kmem-removal", "5.1 to 5.2"),

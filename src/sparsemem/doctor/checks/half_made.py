@@ -8,7 +8,7 @@ from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_namespaces
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_down, align_up
-from sparsemem.doctor.needs import OWN_KERNEL
+from sparsemem.doctor.needs import OWN_KERNEL, REGIONS
 from sparsemem.doctor.rules import cure, finding
 from sparsemem.units import format_size
 
@@ -32,7 +32,7 @@ class HalfMade(Check):
     id = "half-made"
     question = "Did a failed create-namespace leave something behind that blocks the next one?"
     about = "namespaces that are half made"
-    needs = (OWN_KERNEL,)
+    needs = (REGIONS, OWN_KERNEL)
     finds = (Kind("half-made-namespace", ("warning",)),)
 
     def nothing(self, ctx: Context) -> str | None:

@@ -162,7 +162,7 @@ class InfoBlocks(Check):
                 "info-block-old",
                 "notice",
                 f"The info block of {name} (version {sb.version_major}.{sb.version_minor}) is of a kernel up to 5.2: "
-                "{format_size(sb.start_pad)} at its start are padding, which stays until the namespace is made anew.",
+                f"{format_size(sb.start_pad)} at its start are padding, which stays until the namespace is made anew.",
                 "section-padding",
                 ranges=ranges,
                 devices=(name,),

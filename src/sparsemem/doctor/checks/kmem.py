@@ -32,11 +32,12 @@ _INFO, _STRUCT_PAGE = 8192, 64
 """Bytes in front of a namespace's page array, and what libnvdimm reserves for a page."""
 
 
-def _advice(ctx: Context, parts: tuple[Range, ...], ranges: tuple[Range, ...]) -> tuple[Remedy, ...]:
+def _advice(
+    ctx: Context, windows: Intervals, parts: tuple[Range, ...], ranges: tuple[Range, ...]
+) -> tuple[Remedy, ...]:
     """Where the start is off a block, metadata or firmware put it there; where the end is, the size did."""
     block = format_size(ctx.block_size)
     found = [Remedy("See the device's range.", ("daxctl", "list", "-RDu"))]
-    windows = Intervals(window for _, window in cxl_windows(ctx.state.iomem))
     if all(windows.within(r) == (r,) for r in ranges):
         found.append(Remedy(f"Let firmware place the CXL window on multiples of {block}, and size it so."))
         if ctx.kernel.features.block_size_rule != "advised":
@@ -97,9 +98,10 @@ class Kmem(Check):
     def run(self, ctx: Context) -> Iterator[Finding]:
         assert ctx.description is not None
         places, small = dax_ranges(ctx.description), 0
+        windows = Intervals(window for _, window in cxl_windows(ctx.state.iomem))
         for dax in ctx.description.dax:
             if dax.mode == "system-ram":
-                for each in _in_use(ctx, dax, places[dax.dev], look=small < _FEW):
+                for each in _in_use(ctx, windows, dax, places[dax.dev], look=small < _FEW):
                     small += 1
                     yield each
             elif dax.mode in ("devdax", None):
@@ -108,7 +110,9 @@ class Kmem(Check):
                     yield each
 
 
-def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool) -> Iterator[Finding]:
+def _in_use(
+    ctx: Context, windows: Intervals, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool
+) -> Iterator[Finding]:
     """A device that is RAM. ``look``: for a namespace that strands nothing."""
     if not ctx.kernel.features.kmem:
         yield finding(
@@ -135,13 +139,14 @@ def _in_use(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...], *, look: bool
         )
         yield finding(
             "kmem-stranded", "error", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), errno="EINVAL" if rejects else None,
-            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, parts, ranges),
+            kernel_says=_said(ctx, dax, lost, 0), capacity=lost, lost=True, remedies=_advice(ctx, windows, parts, ranges),
         )  # fmt: skip
         return
     what = f"{format_size(lost)} of {dax.dev} are lost as RAM: its ends do not lie on memory blocks of {format_size(block)}.{silent}"
     yield finding(
         "kmem-stranded", "warning", what, "kmem-alignment", ranges=parts, devices=(dax.dev,), capacity=lost, lost=True,
-        kernel_says=_said(ctx, dax, lost, total - lost), remedies=(look and _same_ram(ctx, dax, ranges)) or _advice(ctx, parts, ranges),
+        kernel_says=_said(ctx, dax, lost, total - lost),
+        remedies=(look and _same_ram(ctx, dax, ranges)) or _advice(ctx, windows, parts, ranges),
     )  # fmt: skip
 
 

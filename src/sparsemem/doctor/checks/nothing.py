@@ -10,7 +10,17 @@ from sparsemem.kernel.memory_block_size import cxl_windows
 if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
 
-__all__ = ["no_dax", "no_devices", "no_legacy", "no_namespaces", "no_ram", "no_regions", "no_steps", "no_windows"]
+__all__ = [
+    "no_cxl",
+    "no_dax",
+    "no_devices",
+    "no_legacy",
+    "no_namespaces",
+    "no_ram",
+    "no_regions",
+    "no_steps",
+    "no_windows",
+]
 
 
 def no_devices(ctx: Context) -> str | None:
@@ -37,6 +47,12 @@ def no_namespaces(ctx: Context) -> str | None:
 def no_dax(ctx: Context) -> str | None:
     """No dax device."""
     return None if ctx.description is not None and ctx.description.dax else "there are no dax devices"
+
+
+def no_cxl(ctx: Context) -> str | None:
+    """No CXL memory device in sysfs, as far as that was read."""
+    found = ctx.description.cxl if ctx.description is not None else None
+    return None if found is not None and found.devices else "there are no CXL memory devices"
 
 
 def no_windows(ctx: Context) -> str | None:

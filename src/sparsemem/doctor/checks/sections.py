@@ -173,7 +173,7 @@ class SharedTeardown(Check):
     question = "Does removing one device take the page array of its neighbour?"
     about = "page arrays that neighbours share"
     needs = (ADDRESSES,)
-    finds = (Kind("devices-share-section", ("warning",), says="5.7 to 6.14, arm64 with 4 KiB pages"),)
+    finds = (Kind("devices-share-section", ("warning",), says="5.7 to 6.13, arm64 with 4 KiB pages"),)
 
     def nothing(self, ctx: Context) -> str | None:
         return no_devices(ctx)
@@ -191,7 +191,7 @@ class SharedTeardown(Check):
                     f"{left.name} and {right.name} share a section. On this kernel, destroying one of them also unmaps the struct pages of "
                     "the other.",
                     None, why="The memmap of the section is mapped by one large entry, which is torn down with the first of its users.",
-                    kernels="5.7 to 6.14, arm64 with 4 KiB pages", ranges=(Range(at, at + ctx.section),), devices=(left.name, right.name),
+                    kernels="5.7 to 6.13, arm64 with 4 KiB pages", ranges=(Range(at, at + ctx.section),), devices=(left.name, right.name),
                     capacity=ctx.section, source='Linux kernel commit d4234d131b0a ("arm64: mm: Populate vmemmap at the page level if not '
-                    'section aligned") (in v6.15)',
+                    'section aligned") (in v6.14)',
                 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import align_up, inward, outside
-from sparsemem.doctor.needs import BLOCK_SIZE, IOMEM
+from sparsemem.doctor.needs import BLOCK_SIZE, TREE
 from sparsemem.doctor.rules import finding
 from sparsemem.kernel.virtio_mem.table import devices
 from sparsemem.ranges import Range
@@ -42,7 +42,7 @@ class VirtioMemRegions(Check):
     id = "virtio-mem"
     question = "Do the regions of virtio-mem devices begin and end on memory blocks?"
     about = "regions of virtio-mem devices"
-    needs = (IOMEM, BLOCK_SIZE)
+    needs = (TREE, BLOCK_SIZE)
     finds = (Kind("virtio-mem-misaligned", ("warning",), "block-alignment", "5.8 and later"),)
 
     def nothing(self, ctx: Context) -> str | None:

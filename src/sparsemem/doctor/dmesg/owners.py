@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from sparsemem.ranges import Range, format_range
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sparsemem.doctor.context import Context
     from sparsemem.explain.match import Hit
+    from sparsemem.kernel.ioport import Resource
 
 __all__ = ["Owner", "Owners", "device_names"]
 
@@ -39,6 +41,33 @@ def device_names(hit: Hit) -> tuple[str, ...]:
     return tuple(dict.fromkeys(match[0] for word in words for match in _NAME.finditer(word)))
 
 
+def _inside(children: tuple[Resource, ...], r: Range) -> Iterator[Resource]:
+    """The entries that touch the range, each before those in it. Neighbours are sorted and disjoint."""
+    for index in range(bisect_left(children, r.start, key=lambda res: res.end), len(children)):
+        if children[index].start >= r.end:
+            return
+        yield children[index]
+        yield from _inside(children[index].children, r)
+
+
+class _Places:
+    """Ranges of devices, to be found by address; few of them overlap."""
+
+    def __init__(self, places: list[tuple[Range | None, int]]) -> None:
+        self._sorted = sorted((r.start, r.end, index) for r, index in places if r is not None)
+        self._reach: list[int] = []  # how far this range and those before it reach
+        for _, end, _ in self._sorted:
+            self._reach.append(max(end, self._reach[-1] if self._reach else 0))
+
+    def overlapping(self, r: Range) -> Iterator[int]:
+        at = bisect_left(self._sorted, (r.end, 0, 0)) - 1
+        while at >= 0 and self._reach[at] > r.start:
+            start, end, index = self._sorted[at]
+            if start < r.end and end > r.start:
+                yield index
+            at -= 1
+
+
 class Owners:
     """Looks up ranges and names in a machine."""
 
@@ -56,6 +85,10 @@ class Owners:
             for dax in description.dax:
                 for r in dax.ranges or (None,):
                     self.devices.append(Owner("dax", dax.dev, r, dax.mode or ""))
+        self._places = {
+            kind: _Places([(owner.range, index) for index, owner in enumerate(self.devices) if owner.kind == kind])
+            for kind in ("region", "namespace", "dax")
+        }
         self._by_name = {owner.name: owner for owner in reversed(self.devices)}
         if description is not None:
             for fact in description.namespaces:
@@ -69,19 +102,17 @@ class Owners:
 
     def of(self, r: Range) -> tuple[Owner, ...]:
         """Everything that lies in the range: the most particular names last."""
-        found = list(dict.fromkeys((*self._iomem(r), *(d for d in self.devices if d.range and d.range.overlaps(r)))))
+        inside = sorted(index for places in self._places.values() for index in places.overlapping(r))
+        found = list(dict.fromkeys((*self._iomem(r), *(self.devices[index] for index in inside))))
         named = {owner.name for owner in found if owner.kind != "iomem"}
         return tuple(owner for owner in found if owner.kind != "iomem" or owner.name not in named)
 
     def _iomem(self, r: Range) -> Iterator[Owner]:
         description = self._ctx.description
         root = description.iomem if description is not None and description.iomem is not None else self._ctx.state.iomem
-        for top in root.children:
-            if top.start >= r.end or top.end < r.start:
-                continue
-            for res in (top, *(inner for _, inner in top.walk())):
-                if res.start < r.end and res.end >= r.start and res.name:
-                    yield Owner("iomem", res.name, Range(res.start, res.end + 1))
+        for res in _inside(root.children, r):
+            if res.name:
+                yield Owner("iomem", res.name, Range(res.start, res.end + 1))
 
     def blocks(self, r: Range) -> str:
         """The memory blocks in the range, in words; "" where there are none."""

@@ -32,6 +32,7 @@ __all__ = ["event_title", "headline", "log_to_json", "render_log", "summary_line
 
 _PLAIN = ("range", "pages", "section", "sections", "sub-sections")
 _MOST = 3
+_MOST_AGAINST = 12
 _INDENT = " " * 7
 _LABEL = 13
 
@@ -137,10 +138,12 @@ def summary_lines(explained: ExplainedLog, width: int) -> list[str]:
             "",
             "  ",
         )
-    for each in ties.contradicted:
+    for each in ties.contradicted[:_MOST_AGAINST]:
         lines += wrap(
             f"contradicted: {f'line {each.line}: ' if each.line is not None else ''}{each.what}", width, "", "  "
         )
+    if len(ties.contradicted) > _MOST_AGAINST:
+        lines.append(f"contradicted: {len(ties.contradicted) - _MOST_AGAINST} more lines; --json has them all")
     if ties.alone:
         shown = ", ".join(f"{event_title(each.event)[0]} (line {each.event.first})" for each in ties.alone[:8])
         more = f" and {len(ties.alone) - 8} more" if len(ties.alone) > 8 else ""

@@ -165,22 +165,33 @@ def _score(tied: Tied, finding: Finding, says: frozenset[str], owners: Owners) -
     return 2 if message.id == "probe-failed" and _errno(event) == _number(finding.errno) else 0
 
 
-def _device_of(tied: Tied, ctx: Context, owners: Owners) -> Device | None:
-    """The device of the machine that the line is about."""
-    names = {owner.name for name in tied.devices if (owner := owners.named(name)) is not None} | set(tied.devices)
-    for device in ctx.devices:
-        if device.name in names or (tied.range is not None and device.range == tied.range):
-            return device
-    return next((d for d in ctx.devices if tied.range is not None and d.range.contains(tied.range)), None)
+class _Devices:
+    """The devices of a machine by name and by range; of several the first one counts."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._all = ctx.devices
+        self._index: dict[str | Range, int] = {}
+        for index, device in enumerate(ctx.devices):
+            self._index.setdefault(device.name, index)
+            self._index.setdefault(device.range, index)
+
+    def of(self, tied: Tied, owners: Owners) -> Device | None:
+        """The device that the line is about."""
+        keys: set[str | Range] = {o.name for name in tied.devices if (o := owners.named(name)) is not None}
+        keys |= {*tied.devices, *((tied.range,) if tied.range is not None else ())}
+        found = [self._index[key] for key in keys if key in self._index]
+        if found:
+            return self._all[min(found)]
+        return next((d for d in self._all if tied.range is not None and d.range.contains(tied.range)), None)
 
 
-def _against(tied: Tied, ctx: Context, owners: Owners) -> str | None:
+def _against(tied: Tied, ctx: Context, owners: Owners, devices: _Devices) -> str | None:
     """A refusal in the log of what this kernel maps on the model."""
     hit = tied.event.hit
     rule = RULES.get(hit.message.rule or "") if hit is not None else None
     if hit is None or rule is None or not rule.errnos or hit.message.errno is None:
         return None
-    device = _device_of(tied, ctx, owners)
+    device = devices.of(tied, owners)
     if device is None or not device.maps or judge(ctx, device).refused:
         return None
     return (
@@ -207,6 +218,7 @@ def tie(log: Log, ctx: Context, findings: tuple[Finding, ...], frame: Frame, own
     tied: list[Tied] = []
     confirmed: dict[int, list[int]] = {}
     contradicted: list[Contradiction] = []
+    devices = _Devices(ctx)
     for each in _ranges(log, frame):
         scores = [(_score(each, finding, says[index], owners), -index) for index, finding in enumerate(findings)]
         best, negative = max(scores, default=(0, 0))
@@ -217,7 +229,7 @@ def tie(log: Log, ctx: Context, findings: tuple[Finding, ...], frame: Frame, own
             index = next(number for number, finding in enumerate(findings) if finding is last)
             confirmed.setdefault(index, []).append(each.event.first)
             each = Tied(each.event, each.range, each.devices, last)
-        elif (what := _against(each, ctx, owners)) is not None:
+        elif (what := _against(each, ctx, owners, devices)) is not None:
             contradicted.append(Contradiction(what, each.event.first))
         elif (disk := _disk(each, owners)) is not None:
             contradicted.append(Contradiction(disk, each.event.first))

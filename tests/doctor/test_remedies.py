@@ -1,0 +1,184 @@
+"""Any machine that commands made: the doctor answers, its sums add up, and a remedy that can be played removes its finding."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsemem.doctor import diagnose_machine, to_json
+from sparsemem.machine.notation import parse_machine
+from sparsemem.play.player import Player
+from sparsemem.play.shell import parse_step
+from sparsemem.units import GIB, MIB
+
+if TYPE_CHECKING:
+    from sparsemem.doctor import Diagnosis, Finding, Remedy
+    from sparsemem.machine.machine import Machine
+
+VERSIONS = (
+    "4.17",
+    "4.19",
+    "5.0",
+    "5.1",
+    "5.2",
+    "5.3",
+    "5.4",
+    "5.6",
+    "5.7",
+    "5.10",
+    "5.12",
+    "5.15",
+    "6.1",
+    "6.6",
+    "6.12",
+    "6.18",
+    "7.2",
+)
+POLICY = "/sys/devices/system/memory/auto_online_blocks"
+
+OPEN: tuple[tuple[str, str, str], ...] = (
+    (
+        "kmem-stranded",
+        "set_size failed",
+        "making it larger in place is refused, though the region has the room; cause not established",
+    ),
+    ("kmem-stranded", "it is still there", "seen on 5.1 and 5.3; cause not established"),
+    ("kmem-stranded", "set_uuid failed", "kernels without renamed_label_reaped, see doctor.rules.in_two_steps"),
+    (
+        "free-space-in-taken-section",
+        "failed: No such device or address",
+        "seen on 4.17, 5.0 and 5.1, fsdax: as above, no other cause was looked for",
+    ),
+    (
+        "align-cost",
+        "ndctl create-namespace",
+        "seen on 4.17; -e fails as above; destroyed first it failed, too: cause not established",
+    ),
+    ("info-block-other-namespace", "ndctl create-namespace", "seen on 4.17 and 5.0; cause not established"),
+)
+"""(finding, what the remedy answers, what is known). These are faults of the doctor's remedies that are still to be mended, found by
+playing random machines. They are listed so that any other is noticed; it is no claim that the remedy can not be better."""
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> str:
+    """A kernel, RAM, and one or two regions that may begin and end off sections."""
+    version = draw(st.sampled_from(VERSIONS))
+    ram = draw(st.sampled_from(["1M-2G", "1M-4G", "1M-3968M"]))
+    at, entries, operations = 4 * GIB + draw(st.sampled_from([0, 0, 64, 16, 2])) * MIB, [], []
+    for number in range(draw(st.integers(1, 2))):
+        ways = draw(st.sampled_from([1, 1, 2, 3, 4, 6]))
+        size = ways * draw(st.sampled_from([512, 1024, 1000, 4096, 672])) * MIB
+        place = f"{at:#x}-{at + size - 1:#x}"
+        entries.append(f"{place} pmem")
+        node = draw(st.sampled_from([1, 1, -1]))
+        kind = draw(st.sampled_from(["labels=1.2", "labels=1.1", "labels=1.2", "bus=e820"]))
+        wide = f" ways={ways}" if "labels" in kind else ""
+        operations.append(
+            f"nd_region {place} {kind}{wide} target_node={node} region={number} nmem={8 * number} slot={8 * number}"
+        )
+        at += size + draw(st.sampled_from([0, 0, 64, 128, 1024])) * MIB
+    options = draw(st.sampled_from(["auto_online=offline", "auto_online=online"]))
+    block = draw(st.sampled_from(["", "", "block=1G "]))
+    return (
+        f"{version}; {ram} ram, {', '.join(entries)}; with {block}{options} possible_nodes=2; {'; '.join(operations)}"
+    )
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> list[str]:
+    found = []
+    for _ in range(draw(st.integers(0, 7))):
+        what = draw(st.integers(0, 9))
+        region, number = draw(st.integers(0, 1)), draw(st.integers(0, 2))
+        if what < 6:
+            mode = draw(st.sampled_from(["fsdax", "devdax", "devdax", "sector", "raw"]))
+            size = draw(
+                st.sampled_from(["", " -s 16M", " -s 132M", " -s 256M", " -s 1G", " -s 2G", " -s 96M", " -s 402653184"])
+            )
+            align = draw(st.sampled_from(["", "", "", " -a 4K", " -a 1G"])) if mode in ("fsdax", "devdax") else ""
+            memmap = draw(st.sampled_from(["", "", " -M mem"])) if mode in ("fsdax", "devdax") else ""
+            found.append(f"ndctl create-namespace -r region{region} -m {mode}{size}{align}{memmap}")
+        elif what < 7:
+            found.append(f"ndctl destroy-namespace -f namespace{region}.{number}")
+        elif what < 9:
+            option = draw(st.sampled_from(["", " -N", " --no-movable"]))
+            found.append(f"daxctl reconfigure-device{option} -m system-ram dax{region}.{number}")
+        else:
+            found.append(f"echo {draw(st.sampled_from(['online', 'offline', 'online_movable']))} > {POLICY}")
+    return found
+
+
+def run(player: Player, words: str) -> int:
+    return player.step(words, parse_step(words)).exit_code
+
+
+def made(layout: str, steps: list[str], ndctl: int = 76) -> Player:
+    player = Player(parse_machine(layout), ndctl=(ndctl,))
+    for step in steps:
+        run(player, step)
+    return player
+
+
+def sums(found: Diagnosis) -> None:
+    for each in found.balances:
+        assert sum(size for _, size in each.shares) == each.raw, each
+        assert all(size > 0 for _, size in each.shares), each
+        for part in each.parts:
+            assert sum(size for _, size in part.shares) == part.raw, part
+    for each in found.findings:
+        assert each.capacity is None or each.capacity >= 0
+        if (
+            each.lost
+            and each.ranges
+            and each.id in ("align-cost", "start-pad", "region-align-finding", "kmem-stranded")
+        ):
+            assert each.capacity == sum(r.size for r in each.ranges), each
+
+
+def still_there(found: Finding, after: Diagnosis) -> bool:
+    return any(
+        each.id == found.id
+        and each.check == found.check
+        and (any(one.overlaps(other) for one in found.ranges for other in each.ranges) or not found.ranges)
+        for each in after.findings
+    )
+
+
+def cures(machine: Machine, found: Finding, remedy: Remedy) -> str | None:
+    """What is wrong with the remedy, or None."""
+    player = Player(machine.copy(), ndctl=(76,))
+    for words in remedy.steps:
+        text = shlex.join(words)
+        answer = player.step(text, parse_step(text))
+        if answer.exit_code:
+            return f"{text}: {answer.stdout.strip()[-200:]}"
+    after = diagnose_machine(player.machine)
+    return "it is still there" if still_there(found, after) else None
+
+
+def check(layout: str, steps: list[str]) -> list[tuple[str, str, str]]:
+    """(finding, check, trouble) of each remedy that does not cure."""
+    player = made(layout, steps)
+    found = diagnose_machine(player.machine)
+    json.dumps(to_json(found))
+    sums(found)
+    troubles = []
+    for each in found.findings:
+        for remedy in each.remedies:
+            if remedy.steps and (trouble := cures(player.machine, each, remedy)) is not None:
+                troubles.append((each.id, each.check, f"{shlex.join(remedy.steps[0])}: {trouble}"))
+    return troubles
+
+
+@settings(max_examples=40, deadline=None)
+@given(layouts(), commands())
+def test_a_remedy_removes_its_finding(layout: str, steps: list[str]) -> None:
+    troubles = check(layout, steps)
+    assert [
+        each for each in troubles if not any(each[0] == topic and words in each[2] for topic, words, _ in OPEN)
+    ] == []
