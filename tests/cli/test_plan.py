@@ -154,11 +154,12 @@ def test_a_guest_that_cannot_be_has_no_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--html", "x", "--json"), ("--html", "x", "--svg", "y"), ("--svg", "x", "--script"), ("--html", "/nonexistent/x"),
+        ("--html", "x", "--json"), ("--html", "x", "--svg", "y"), ("--svg", "x", "--script"),
         ("--html", "x", "--apply", "--rehearse"),
     ],
 )  # fmt: skip
 def test_one_form_at_a_time(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", BOARD, "fsdax 1G", *words]) == 2
+    assert run(["plan", BOARD, "fsdax 1G", "--html", "/nonexistent/x"]) == 4
     assert run(["plan", "--vm", "ram 4G, pmem 1G", "--svg", "x"]) == 2
     assert "Traceback" not in capsys.readouterr().err

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparsemem.errors import NotModelledError
-from sparsemem.lab.luck import same_but_for_order
+from sparsemem.lab.luck import probed_by, same_but_for_order
 from sparsemem.lab.masks import Uuids, masked_log, masked_text, without_hardware
 from sparsemem.machine.operations import Operation
 from sparsemem.play import parse_scenario, to_json
@@ -112,7 +112,9 @@ def differences(recorded: str) -> Iterator[Difference]:
     steps = real["steps"]
     if steps and steps[0]["command"] == INIT and written[:1] != [INIT]:
         steps = steps[1:]
-    machine, player = board(name, version, ndctl)
+    machine, player = board(
+        name, real.get("kernel", version), ndctl
+    )  # which release of the series, where that is known
     ours_name, real_name = Uuids("\n".join(written)), Uuids("\n".join(written))
     results = []
     for number, step in enumerate(steps):
@@ -133,7 +135,7 @@ def differences(recorded: str) -> Iterator[Difference]:
             [names.mask(each) for each in masked_log(lines)]
             for names, lines in ((ours_name, result.log_lines), (real_name, step["log"]))
         )
-        if log != wanted and not same_but_for_order(command, wanted, log):
+        if log != wanted and not same_but_for_order(probed_by(command), wanted, log):
             yield Difference(number, command, "log", log, wanted)
     yield from _machine_differences(machine, results, real)
 
