@@ -11,7 +11,7 @@ from sparsemem.kernel.memory_hotplug import pages
 from sparsemem.machine.notation import parse_machine
 
 MIB = 1 << 20
-VERSIONS = st.sampled_from(["5.3", "5.10", "6.1", "6.12", "7.2"])
+VERSIONS = st.sampled_from(["4.17", "5.2", "5.3", "5.10", "6.1", "6.12", "7.2"])
 ARCHES = st.sampled_from(["x86_64", "arm64"])
 
 

@@ -134,7 +134,10 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
         _check_altmap(state, pfn, nr_pages, altmap)
     state.hold(nr_pages >> shift)
     if not f.subsection_hotplug:
-        for nr in range(pfn >> shift, ((end_pfn - 1) >> shift) + 1):
+        first, stop = pfn >> shift, ((end_pfn - 1) >> shift) + 1
+        if _worth(stop - first, altmap) and _add_run(state, first, stop, altmap):
+            return
+        for nr in range(first, stop):
             try:
                 add_section(state, nid, nr, altmap)
             except Refusal as refusal:
@@ -146,13 +149,17 @@ def __add_pages(state: State, nid: int, pfn: int, nr_pages: int, altmap: int | N
         step = min(end_pfn, (pfn | (g.PAGES_PER_SECTION - 1)) + 1) - pfn
         if (
             step == g.PAGES_PER_SECTION
-            and end_pfn - pfn >= (_RUN if altmap is None else _ALTMAP_RUN) * step
+            and _worth((end_pfn - pfn) >> shift, altmap)
             and _add_run(state, pfn >> shift, end_pfn >> shift, altmap)
         ):
             step = (end_pfn - pfn) & ~(g.PAGES_PER_SECTION - 1)
         else:
             sparse_add_section(state, nid, pfn, step, altmap)
         pfn += step
+
+
+def _worth(count: int, altmap: int | None) -> bool:
+    return count >= (_RUN if altmap is None else _ALTMAP_RUN)
 
 
 def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
@@ -169,7 +176,8 @@ def _add_run(state: State, first: int, stop: int, altmap: int | None) -> bool:
         if root not in state.roots:
             state.put(state.roots, root, True)
     word = g.vmemmap_base | SECTION_MARKED_PRESENT | SECTION_HAS_MEM_MAP
-    state.put_run(state.sections, run, MemSection(word, MemSectionUsage(g.FULL_SUBSECTION_MAP, False)))
+    active = g.FULL_SUBSECTION_MAP if state.kernel.features.subsection_hotplug else 0
+    state.put_run(state.sections, run, MemSection(word, MemSectionUsage(active, False)))
     state.put_run(state.vmemmap, run, Vmemmap(g.FULL_SUBSECTION_MAP, 0 if altmap is None else g.FULL_SUBSECTION_MAP, 0))
     section_mark_present(state, stop - 1)
     return True
