@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsemem import fixtures
+from sparsemem.doctor.checks.mappings import _MAPPING_RULES
 from sparsemem.doctor.upgrade import (
     Change,
     Upgrade,
@@ -79,6 +80,20 @@ def test_every_feature_says_whom_it_touches() -> None:
     assert {trait for effect in EFFECTS.values() for trait in effect.traits} <= TRAITS.keys()
     assert {effect.kind for effect in EFFECTS.values()} == {"behaviour", "words", "files"}
     assert {name for names in CAUSES.values() for name in names} <= NAMES | {"SECTION_SIZE"}
+
+
+def test_whatever_refuses_a_mapping_has_its_features() -> None:
+    assert set(_MAPPING_RULES) <= CAUSES.keys()
+
+
+def test_a_page_array_without_room_goes_with_whole_sections() -> None:
+    """Up to 5.2 the page arrays of all sections that a range touches; from 5.3 on of its sub-sections (ba72b4c8cf60)."""
+    line = "6.1; 1M-2G ram, 4144M+512M pmem; nd_region 0x103000000-0x122ffffff labels=1.2"
+    (change,) = [each for each in layout(line, "4.19", "5.3").changes if each.id == "altmap-exhausted"]
+    assert (change.kind, *((cause.feature, cause.commit) for cause in change.causes)) == (
+        "better",
+        ("subsection_hotplug", "ba72b4c8cf60"),
+    )
 
 
 def test_c09_starts_with_sub_sections() -> None:

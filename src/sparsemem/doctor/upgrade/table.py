@@ -266,6 +266,11 @@ EFFECTS: dict[str, Effect] = _parse(_LINES)
 """By the name of the feature."""
 
 _ALIGN = ("memremap_compat_align", "raw_fallback_on_bad_info_block", "region_align_attribute")
+_WHOLE = (
+    "subsection_hotplug",
+    "altmap_backing",
+    "altmap_falls_back_to_ram",
+)  # the page array of whole sections, or of what is added
 _SECTIONS = ("pfn_pads_to_sections", "pfn_pads_against_regions")
 _BLOCKS = ("kmem", "SECTION_SIZE", "block_size_rule", "kmem_rejects_nothing_left")
 CAUSES: dict[str, tuple[str, ...]] = {
@@ -276,11 +281,15 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "subsection-overlap": ("subsection_hotplug",),
     "pfn-span-alignment": ("check_pfn_span", "memremap_compat_align", "misaligned_message"),
     "vmemmap-alignment": ("populate_rounds_out", "check_pfn_span"),
+    "altmap-exhausted": (*_WHOLE, "pfn_pads_against_regions"),
     "altmap-invalid": ("subsection_hotplug", "memremap_compat_align"),
     "compat-align": _ALIGN,
     "namespace-alignment": _ALIGN,
     "info-block-alignment": _ALIGN,
     "info-block-capacity": _SECTIONS,
+    "zone-device-config": ("zone_device",),
+    "linear-region": ("arm64_checks_linear_region", "mhp_range_allowed"),
+    "boot-map-rounding": ("subsection_hotplug",),
     "addressable-range": (
         "kaslr_keeps_direct_map_whole", "physmem_end_limits_hotplug", "mhp_range_allowed", "hotplug_addressable_check",
         "hotplug_beyond_physmem_unchecked",
