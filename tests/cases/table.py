@@ -209,7 +209,7 @@ def _cure(row: Row, cure: Cure, findings: tuple[Finding, ...], outcome: Outcome)
 
 
 def _text(remedy: Remedy) -> str:
-    return f"{remedy.why} `{remedy.command}`" if remedy.argv else remedy.why
+    return " ".join((remedy.why, ", ".join(f"`{each}`" for each in remedy.commands))).rstrip()
 
 
 def _left(cure: Cure) -> str:

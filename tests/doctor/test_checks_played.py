@@ -96,7 +96,7 @@ def test_c02_c03_what_is_free_begins_in_a_taken_section(layout: str, step: str, 
     assert found.kernel_says == ("Conflicting mapping in same section",)  # quoted (C02)
     play_again = play(layout, step, step, ndctl=ndctl, refused=True)  # and so it is
     assert "Conflicting mapping in same section" in " ".join(line.text for line in play_again.machine.state.lines)
-    assert str(size) in remedy(found).argv  # the smallest multiple of section and interleave width
+    assert str(size) in remedy(found).steps[-1]  # the smallest multiple of section and interleave width
     assert "free-space-in-taken-section" not in ids(cured(player, "free-space-in-taken-section"))
     newer = play(layout.replace(layout.split(";")[0], "5.6", 1), step.replace("memory", "fsdax"))
     assert "free-space-in-taken-section" not in ids(diagnose_machine(newer.machine))
@@ -204,7 +204,7 @@ def test_c28_a_device_below_a_block_is_made_larger() -> None:
     player = play(layout, "ndctl create-namespace -m devdax -s 256M")
     found = finding(player, "kmem-stranded")
     assert found.capacity == 250 * MIB  # quoted
-    assert remedy(found).argv[-1] == str(4 * GIB)  # ndctl commit 194a73d went to 4 GiB, too
+    assert remedy(found).steps[-1][-1] == str(4 * GIB)  # ndctl commit 194a73d went to 4 GiB, too
     after = cured(player, "kmem-stranded")
     assert "kmem-stranded" not in ids(after)
     player = play(layout, "ndctl create-namespace -m devdax -s 4G", "daxctl reconfigure-device -m system-ram dax0.0")
@@ -265,7 +265,7 @@ def test_kmem_blocks_that_are_partly_online_have_chmem_as_a_remedy_too() -> None
         ("chmem", "-e", "-z", "Movable", "-b", "33"),
         ("chmem", "-e", "-z", "Movable", "-b", "35-39"),
     )
-    assert second.command == "sh -c 'chmem -e -z Movable -b 33 && chmem -e -z Movable -b 35-39'"
+    assert second.commands == ("sh -c 'chmem -e -z Movable -b 33 && chmem -e -z Movable -b 35-39'",)
     for step in second.steps:
         answer = player.step(shlex.join(step), parse_step(shlex.join(step)))
         assert (answer.exit_code, answer.stdout) == (0, "")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sparsemem.doctor.anew import for_kernel
 from sparsemem.doctor.balance import balances
 from sparsemem.doctor.checks import CHECKS
 from sparsemem.doctor.checks.access import inputs
 from sparsemem.doctor.context import Context, make_context
 from sparsemem.doctor.finding import CheckRun, Diagnosis, Finding
 from sparsemem.doctor.intervals import Intervals, merge
-from sparsemem.doctor.rules import in_two_steps
 from sparsemem.doctor.summary import summarize
 from sparsemem.machine.build import build
 from sparsemem.machine.machine import Machine
@@ -63,7 +63,7 @@ def _run(check: Check, ctx: Context) -> tuple[CheckRun, list[Finding]]:
     if nothing is not None:
         return CheckRun(check.id, check.about, "nothing", nothing), []
     found = [
-        replace(each, check=check.id, remedies=tuple(in_two_steps(remedy, ctx) for remedy in each.remedies))
+        replace(each, check=check.id, remedies=tuple(for_kernel(remedy, ctx) for remedy in each.remedies))
         for each in check.run(ctx)
     ]
     return CheckRun(check.id, check.about, "ran"), found

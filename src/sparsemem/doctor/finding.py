@@ -24,8 +24,8 @@ _EXIT_CODES = {"error": 10, "warning": 11}
 class Remedy:
     """What to do: ``why``, and the command as data (``argv`` empty where no command does it). Nothing here is ever run.
 
-    ``steps``: the commands that cure the finding, one after the other, as the model's shell plays them; empty where ``argv`` only looks,
-    or no command cures it.
+    ``steps``: the commands that cure the finding (or as much of it as ``why`` says), one after the other, as the model's shell plays them;
+    empty where ``argv`` only looks, or no command cures it.
     """
 
     why: str
@@ -33,9 +33,10 @@ class Remedy:
     steps: tuple[tuple[str, ...], ...] = ()
 
     @property
-    def command(self) -> str:
-        """The command, quoted for a shell."""
-        return shlex.join(self.argv)
+    def commands(self) -> tuple[str, ...]:
+        """All that there is to type, each line quoted for a shell: the steps where ``argv`` is their first, else ``argv``."""
+        words = self.steps if self.steps and self.argv in ((), self.steps[0]) else (self.argv,)
+        return tuple(shlex.join(each) for each in words if each)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,7 @@ def remedy_facts(remedies: Iterable[Remedy]) -> Iterator[tuple[str, str]]:
     """What to do, as facts of a mark."""
     for remedy in remedies:
         yield "what to do", remedy.why
-        if remedy.argv:
-            yield "$", remedy.command
+        yield from (("$", command) for command in remedy.commands)
 
 
 def note_sections(notes: Iterable[Note]) -> tuple[Section, ...]:

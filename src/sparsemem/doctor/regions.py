@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sparsemem.doctor.context import Context
     from sparsemem.doctor.devices import Device
     from sparsemem.kernel.ioport import Resource
-    from sparsemem.machine.description import RegionFact
+    from sparsemem.machine.description import NamespaceFact, RegionFact
 
-__all__ = ["all_there_is", "free_extents", "is_legacy", "ndctl_unit", "region_align"]
+__all__ = ["all_there_is", "first_place", "free_extents", "is_legacy", "ndctl_unit", "region_align"]
 
 
 def region_align(ctx: Context, region: RegionFact) -> int | None:
@@ -67,6 +67,16 @@ def free_extents(
         free.append(Range(start, end))
         lost += [part for part in (Range(gap.start, start), Range(end, gap.end)) if part.size]
     return tuple(free), tuple(lost)
+
+
+def first_place(ctx: Context, region: RegionFact, size: int, gone: NamespaceFact) -> Range | None:
+    """Where the kernel puts a new namespace of ``size`` bytes once ``gone`` is destroyed: in the first free extent that is large enough."""
+    assert ctx.description is not None
+    if region.range is None:
+        return None
+    own = (n for n in ctx.description.namespaces if n.region == region.dev and n.dev != gone.dev)
+    free, _ = free_extents(region.range, (n.range for n in own if n.range is not None), region_align(ctx, region))
+    return next((Range(gap.start, gap.start + size) for gap in free if gap.size >= size), None)
 
 
 def _around(ctx: Context, device: Device) -> Resource | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.balance_text import render_balances
@@ -81,11 +80,8 @@ def _finding(finding: Finding, width: int, color: bool) -> Iterator[str]:
         yield ("  kernel" if index == 0 else "").ljust(LABEL) + line
     for index, remedy in enumerate(finding.remedies):
         yield from labelled("do" if index == 0 else "", remedy.why, width)
-        first = remedy.steps[0] if remedy.steps else None
-        words = remedy.steps if first == remedy.argv or not remedy.argv else (remedy.argv,)
-        commands = [shlex.join(each) for each in words if each]
         # never wrapped: they are pasted
-        yield from (" " * LABEL + "$ " + command for command in commands)
+        yield from (" " * LABEL + "$ " + command for command in remedy.commands)
     topic = _explained(finding)
     if topic:
         yield from labelled("more", f"sparsemem explain {topic}", width)

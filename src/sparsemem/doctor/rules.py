@@ -8,7 +8,6 @@ from sparsemem.doctor.finding import Finding, Remedy
 from sparsemem.spec.rules import RULES
 
 if TYPE_CHECKING:
-    from sparsemem.doctor.context import Context
     from sparsemem.ranges import Range
 
 __all__ = [
@@ -16,9 +15,9 @@ __all__ = [
     "NEWER_KERNEL",
     "SMALLER_BLOCKS",
     "cure",
+    "destroy_and_create",
     "finding",
     "finding_id",
-    "in_two_steps",
     "remake",
     "remedies_for",
     "replace",
@@ -74,32 +73,19 @@ def remake(why: str, namespace: str, mode: str, size: int | None = None) -> Reme
 
 def replace(why: str, namespace: str, region: str, mode: str, size: int) -> Remedy:
     """Destroy a namespace that starts where none may, and make one of ``size`` raw bytes, which finds another place: made anew under its
-    own name (``remake``) it keeps its start."""
+    own name (``remake``) it keeps its start, and grows only into free space right before or behind it.
+
+    ``-f``, or ndctl refuses a place that is off 16 MiB, whatever the kernel makes of it."""
+    return destroy_and_create(why, namespace, region, "-m", mode, "-s", str(size))
+
+
+def destroy_and_create(why: str, namespace: str, region: str, *words: str) -> Remedy:
+    """The same with all options of the second command as ``words``."""
     steps = (
         ("ndctl", "destroy-namespace", "-f", namespace),
-        ("ndctl", "create-namespace", "-r", region, "-m", mode, "-s", str(size)),
+        ("ndctl", "create-namespace", "-f", "-r", region, *words),
     )
     return Remedy(why, steps[0], steps=steps)
-
-
-def in_two_steps(remedy: Remedy, ctx: Context) -> Remedy:
-    """For kernels without ``renamed_label_reaped``, where ``create-namespace -e`` often fails: they lose track of the label of a namespace
-    that gets a new uuid. Destroyed first, it can mostly be made (played on the model: 4.17, 5.0, 5.1). Only for devdax: fsdax fails there
-    too in some layouts and works in others (C02), and what tells them apart is not known."""
-    if ctx.kernel.features.renamed_label_reaped or len(remedy.steps) != 1 or ctx.description is None:
-        return remedy
-    words = remedy.steps[0]
-    if words[:4] != ("ndctl", "create-namespace", "-f", "-e"):
-        return remedy
-    fact = next((fact for fact in ctx.description.namespaces if fact.dev == words[4]), None)
-    if fact is None or fact.range is None or fact.mode != "devdax":
-        return remedy
-    size = () if "-s" in words else ("-s", str(fact.range.size))
-    steps = (
-        ("ndctl", "destroy-namespace", "-f", fact.dev),
-        ("ndctl", "create-namespace", "-r", fact.region, *words[5:], *size),
-    )
-    return Remedy(remedy.why, steps[0], steps=steps)
 
 
 def finding_id(rule: str) -> str:

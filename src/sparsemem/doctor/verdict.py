@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from sparsemem.doctor.devices import Device
     from sparsemem.machine.machine import Answer
 
-__all__ = ["Verdict", "answer_verdict", "judge", "padding", "resource_text", "shared_parts", "try_mapping"]
+__all__ = [
+    "Verdict",
+    "altmap_too_small",
+    "answer_verdict",
+    "judge",
+    "padding",
+    "resource_text",
+    "shared_parts",
+    "try_mapping",
+]
 
 _PADS_AGAINST_REGIONS = Era(
     True, "4.20", "ae86cbfef381", "libnvdimm, pfn: Pad pfn namespaces relative to other regions", {"4.19": "4.19.9"}
@@ -127,9 +136,9 @@ def _libnvdimm(ctx: Context, device: Device) -> Verdict | None:
     return None
 
 
-def _altmap_too_small(ctx: Context, r: Range) -> bool:
-    """Up to v5.2 ``nd_pfn_init()`` keeps the memmap of as many sections as the range has bytes for; where it starts inside one, it lies in
-    one section more, whose memmap has no place."""
+def altmap_too_small(ctx: Context, r: Range) -> bool:
+    """Has the page array of a new namespace there no room in it? Up to v5.2 ``nd_pfn_init()`` keeps the memmap of as many sections as the
+    range has bytes for; where it starts inside one, it lies in one section more, whose memmap has no place."""
     g, section = ctx.kernel.geometry, ctx.section
     if ctx.kernel.features.altmap_backing != "whole sections":
         return False
@@ -163,6 +172,6 @@ def judge(ctx: Context, device: Device) -> Verdict:
     name = device.name.replace("region", "namespace") + ".0" if device.kind == "region" else device.name
     verdict = _try(ctx, rest, name)
     said = (f.pfn_section_pad_message.replace("%s", name) % (start + end),) if start + end else ()
-    if not verdict.refused and device.kind == "region" and _altmap_too_small(ctx, rest):
+    if not verdict.refused and device.kind == "region" and altmap_too_small(ctx, rest):
         verdict = Verdict("altmap-exhausted", "ENOMEM", "altmap_alloc_block_buf")
     return verdict._replace(padding=(start, end), log=(*said, *verdict.log))

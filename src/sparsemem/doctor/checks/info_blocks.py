@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sparsemem.doctor.check import Check, Kind
 from sparsemem.doctor.checks.nothing import no_namespaces
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.needs import INFO_BLOCKS
-from sparsemem.doctor.rules import BACK_UP, finding, remake
+from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, finding, remake
+from sparsemem.doctor.verdict import judge
 from sparsemem.kernel.nvdimm import pfn
 from sparsemem.kernel.nvdimm.info_block import SB_SIZE
 from sparsemem.units import format_size
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sparsemem.doctor.context import Context
+    from sparsemem.doctor.devices import Device
     from sparsemem.doctor.finding import Finding
     from sparsemem.kernel.nvdimm.pfn import NdPfnSb
     from sparsemem.machine.description import NamespaceFact
@@ -24,6 +27,24 @@ if TYPE_CHECKING:
 __all__ = ["InfoBlocks"]
 
 _STRUCT_PAGE = 64
+
+
+_AGAIN = "Then make the namespace anew on this kernel."
+
+
+def _anew(ctx: Context, name: str, mode: str) -> tuple[Remedy, ...]:
+    """Made anew in that mode; where this kernel would refuse to map it there (up to v5.2: a section that somebody else has), without struct
+    pages."""
+    device: Device | None = next((each for each in ctx.devices if each.name == name), None)
+    if device is None or device.namespace is None:
+        return (remake(_AGAIN, name, mode),)
+    fact = replace(device.namespace, mode=mode, data=None, force_raw=None)
+    verdict = judge(ctx, replace(device, mode=mode, live=False, answer=None, namespace=fact))
+    if not verdict.refused:
+        return (remake(_AGAIN, name, mode),)
+    why = f"Then make it anew in sector mode: with struct pages this kernel refuses it there (-{verdict.errno} from {verdict.function}())."
+    newer = () if ctx.kernel.features.subsection_hotplug else (NEWER_KERNEL,)
+    return (*newer, remake(why, name, "sector"))
 
 
 class InfoBlocks(Check):
@@ -68,7 +89,7 @@ class InfoBlocks(Check):
         ranges = (fact.range,) if fact is not None and fact.range is not None else ()
         capacity = ranges[0].size if ranges else None
         mode = "devdax" if sb.signature == pfn.DAX_SIG else "fsdax"
-        again = remake("Then make the namespace anew on this kernel.", name, mode)
+        again = remake(_AGAIN, name, mode)
         if not whole:
             yield finding(
                 "info-block-corrupt",
@@ -101,7 +122,7 @@ class InfoBlocks(Check):
                 ranges=ranges,
                 devices=(name,),
                 capacity=capacity,
-                remedies=(BACK_UP, again),
+                remedies=(BACK_UP, *_anew(ctx, name, mode)),
             )
         page = sb.page_size if sb.version_minor >= 4 else g.PAGE_SIZE
         struct = sb.page_struct_size if sb.version_minor >= 4 else _STRUCT_PAGE

@@ -10,8 +10,8 @@ from sparsemem.doctor.devices import dax_ranges
 from sparsemem.doctor.finding import Remedy
 from sparsemem.doctor.intervals import Intervals, align_down, align_up, inward, outside
 from sparsemem.doctor.needs import BLOCK_SIZE, DAX
-from sparsemem.doctor.regions import free_extents, ndctl_unit, region_align
-from sparsemem.doctor.rules import BACK_UP, SMALLER_BLOCKS, finding, remake
+from sparsemem.doctor.regions import first_place, ndctl_unit
+from sparsemem.doctor.rules import BACK_UP, SMALLER_BLOCKS, finding, remake, replace
 from sparsemem.kernel.dax.kmem import string_get_size
 from sparsemem.kernel.memory_block_size import cxl_windows
 from sparsemem.ranges import Range
@@ -28,8 +28,8 @@ __all__ = ["Kmem"]
 
 _FEW = 8
 """More findings of one kind than that are told as one."""
-_INFO, _STRUCT_PAGE = 8192, 64
-"""Bytes in front of a namespace's page array, and what libnvdimm reserves for a page."""
+_INFO, _STRUCT_PAGE, _DAX_LABEL = 8192, 64, 128 << 10
+"""Bytes in front of a namespace's page array, what libnvdimm reserves for a page, and what some kernels keep free in devdax."""
 
 
 def _advice(
@@ -232,24 +232,42 @@ def _same_ram(ctx: Context, dax: DaxFact, ranges: tuple[Range, ...]) -> tuple[Re
 
 
 def _larger(ctx: Context, dax: DaxFact) -> tuple[Remedy, ...]:
-    """Two blocks raw hold a whole one behind the metadata; if its region has the room."""
+    """The least size that holds a whole block behind the metadata, where its region has the room in one piece."""
     assert ctx.description is not None
     fact = next(
         (n for n in ctx.description.namespaces if n.range is not None and any(n.range.overlaps(r) for r in dax.ranges)),
         None,
     )
     region = next((r for r in ctx.description.regions if fact is not None and r.dev == fact.region), None)
-    if fact is None or region is None or region.range is None or region.labels is not True:
+    if fact is None or region is None or region.labels is not True:
         return ()
     unit = ndctl_unit(ctx, region) or ctx.block_size
-    size = align_up(2 * ctx.block_size, unit)
-    others = [
-        n.range for n in ctx.description.namespaces if n.region == region.dev and n.range is not None and n != fact
-    ]
-    free, _ = free_extents(region.range, others, region_align(ctx, region))
-    if max((gap.size for gap in free), default=0) < size:
-        return ()
-    return (
-        BACK_UP,
-        remake(f"Then make it anew, of {format_size(size)}; the region has the room.", fact.dev, "devdax", size),
-    )
+    size = align_up(ctx.block_size, unit)
+    while size <= 4 * ctx.block_size and (place := first_place(ctx, region, size, fact)) is not None:
+        if _holds_a_block(ctx, place, fact.range):
+            why = f"Then make it anew, of {format_size(size)}; the region has the room."
+            return (BACK_UP, replace(why, fact.dev, region.dev, "devdax", size))
+        size += unit
+    return ()
+
+
+def _holds_a_block(ctx: Context, r: Range, gone: Range | None) -> bool:
+    """Does a new devdax namespace there hold a whole memory block? Up to v5.2 counted as if it were padded at both ends, and only where
+    nobody else has its first section; ``gone``: what is destroyed before."""
+    g, block = ctx.kernel.geometry, ctx.block_size
+    start, end = r
+    if not ctx.kernel.features.subsection_hotplug:
+        start, end = align_up(start, ctx.section), align_down(end, ctx.section)
+        parts = Range(align_down(r.start, ctx.section), r.start), Range(r.end, align_up(r.end, ctx.section))
+        left = Intervals(part for each in ctx.mapped.ranges for part in _without(each, gone))
+        if any(left.touches(part) for part in parts):
+            return False
+    first = align_up(start + _INFO + _DAX_LABEL + _STRUCT_PAGE * (r.size // g.PAGE_SIZE), g.PMD_SIZE)
+    return inward(Range(min(first, end), end), block).size > 0
+
+
+def _without(r: Range, gone: Range | None) -> tuple[Range, ...]:
+    if gone is None or not r.overlaps(gone):
+        return (r,)
+    parts = Range(r.start, max(r.start, gone.start)), Range(min(r.end, gone.end), r.end)
+    return tuple(part for part in parts if part.size)

@@ -13,7 +13,7 @@ from sparsemem.doctor.regions import all_there_is, is_legacy, ndctl_unit
 from sparsemem.doctor.rules import BACK_UP, NEWER_KERNEL, cure, finding, finding_id, remake, remedies_for, replace
 from sparsemem.doctor.verdict import judge, try_mapping
 from sparsemem.ranges import Range
-from sparsemem.units import format_size
+from sparsemem.units import MIB, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +104,13 @@ def _to_a_section(ctx: Context, device: Device, verdict: Verdict) -> tuple[Remed
         return ()
     size = align_down(device.range.end - verdict.padding[1], ctx.section) - start
     unit = ndctl_unit(ctx, region)
-    whole = cure("Keep its page array in RAM.", "ndctl", "create-namespace", "-r", region.dev, "-M", "mem")
+    # ndctl refuses a place that is off 16 MiB, whatever the kernel makes of it, unless it is told -f
+    words = ("ndctl", "create-namespace", *(("-f",) if device.range.start % (16 * MIB) else ()), "-r", region.dev)
+    whole = cure("Keep its page array in RAM.", *words, "-M", "mem")
     if verdict.padding[0] or unit is None or size < ctx.section or size % unit:
         return (NEWER_KERNEL, whole)
     why = "Or ask for a size that ends on a section."
-    return (NEWER_KERNEL, whole, cure(why, "ndctl", "create-namespace", "-r", region.dev, "-s", str(size)))
+    return (NEWER_KERNEL, whole, cure(why, *words, "-s", str(size)))
 
 
 def _legal(ctx: Context, device: Device) -> tuple[Remedy, ...]:

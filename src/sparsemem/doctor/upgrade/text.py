@@ -76,8 +76,8 @@ def _full(change: Change, upgrade: Upgrade, width: int, color: bool) -> Iterator
     yield from labelled("since", why(change), width)
     for index, remedy in enumerate(change.remedies):
         yield from labelled("do" if index == 0 else "", remedy.why, width)
-        if remedy.argv:
-            yield from wrap(remedy.command, width, " " * LABEL + "$ ", " " * LABEL + "  ")
+        for command in remedy.commands:
+            yield from wrap(command, width, " " * LABEL + "$ ", " " * LABEL + "  ")
 
 
 def _short(change: Change, upgrade: Upgrade, width: int) -> Iterator[str]:
