@@ -217,6 +217,17 @@ FOUND: dict[str, tuple[str, list[str], str]] = {
 """Where a remedy did not cure once: (layout, commands, finding)."""
 
 
+def test_the_threads_of_a_node_lie_in_its_first_memory() -> None:
+    """6.14 and later: no command takes that away, so none is given as a cure; up to 6.13 it goes (c6a566f6c1b4)."""
+    line = "{}; 1M-2G ram, 4G+4G pmem; with possible_nodes=2; " + _REGION.format("0x100000000-0x1ffffffff", 1)
+    steps = ["ndctl create-namespace -m devdax -s 1G", "daxctl reconfigure-device --no-movable -m system-ram dax0.0"]
+    for version, cures_it in (("6.12", True), ("6.18", False)):
+        found = diagnose_machine(made(line.format(version), steps).machine).findings
+        (stuck,) = [each for each in found if each.id == "unmovable-block"]
+        assert any(remedy.steps[1:] for remedy in stuck.remedies) == cures_it
+        assert not [each for each in check(line.format(version), steps) if each[0] == stuck.id]
+
+
 @pytest.mark.parametrize("name", FOUND)
 def test_remedies_that_did_not_cure(name: str) -> None:
     layout, steps, topic = FOUND[name]

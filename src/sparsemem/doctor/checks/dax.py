@@ -193,6 +193,23 @@ class PartlyOnline(Check):
             )
 
 
+def _to_movable(ctx: Context, dax: DaxFact, stuck: list[BlockFact]) -> Remedy:
+    """Out of the kernel zone; where it is the first memory of its node, from 6.14 on only after a reboot."""
+    assert ctx.description is not None
+    nodes, numbers = {block.nid for block in stuck} - {None}, {block.nr for block in stuck}
+    others = (b for b in ctx.description.blocks if b.nid in nodes and b.state == "online" and b.nr not in numbers)
+    if ctx.kernel.features.kswapd_on_its_node and nodes and next(others, None) is None:
+        return Remedy(
+            "It is all the memory of its node, and this kernel makes the node's own threads (kswapd, kcompactd) in the first of it: that "
+            "block will not go offline. Reboot, and online it as movable then."
+        )
+    return Remedy(
+        "Try to take it offline while little is in it, and online it as movable.",
+        ("daxctl", "offline-memory", dax.dev),
+        steps=(("daxctl", "offline-memory", dax.dev), ("daxctl", "online-memory", dax.dev)),
+    )
+
+
 class Movable(Check):
     """RAM from a device that is online in a kernel zone: pages of the kernel land there, and it will hardly go offline again."""
 
@@ -232,11 +249,7 @@ class Movable(Check):
                     devices=(dax.dev,),
                     capacity=total,
                     remedies=(
-                        Remedy(
-                            "Try to take it offline while little is in it, and online it as movable.",
-                            ("daxctl", "offline-memory", dax.dev),
-                            steps=(("daxctl", "offline-memory", dax.dev), ("daxctl", "online-memory", dax.dev)),
-                        ),
+                        _to_movable(ctx, dax, stuck),
                         Remedy(
                             "For the next time: keep the policy from onlining it first. From 6.3 on the kernel makes RAM of CXL and "
                             "Soft Reserved memory while it boots: memhp_default_state=offline on its command line leaves that offline.",
