@@ -22,7 +22,7 @@ help:
 	@echo "deep         the property tests with many more examples (about half an hour)"
 	@echo "bench        speed: ratios against peers measured in the same run, and the lab's figures where a kernel is in the cache (minutes)"
 	@echo "bench-quick  the same with smaller inputs, under a minute"
-	@echo "lab          the oldest and the newest real kernel in QEMU: five rich scenarios and 200 generated steps (within 15 minutes)"
+	@echo "lab          the oldest and the newest real kernel in QEMU: five rich scenarios, 200 generated steps, plans applied and killed (within 15 minutes)"
 	@echo "lab-apply    plan --apply as a process in a guest, killed at every step and rebooted (ten minutes and more)"
 	@echo "bench-lab    the lab's figures; it fetches a kernel where none is"
 	@echo "venv         .venv with everything, for working on it"
@@ -80,6 +80,7 @@ lab: $(DEV)
 	$(SPARSEMEM) verify $(LAB_SCENARIOS) --kernel 5.10 --kernel newest
 	$(SPARSEMEM) fuzz --kernel 5.10 --steps 100 --seed 1
 	$(SPARSEMEM) fuzz --kernel newest --steps 100 --seed 2
+	SPARSEMEM_LAB_APPLY=1 $(PYTHON) -m pytest -q -rs tests/lab/test_apply.py tests/lab/test_apply_cxl.py
 
 lab-apply: $(DEV)
 	SPARSEMEM_LAB_APPLY=1 SPARSEMEM_LAB=required $(PYTHON) -m pytest -q tests/lab/test_apply_process.py

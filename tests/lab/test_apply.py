@@ -3,6 +3,7 @@ same after every command."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from sparsemem.lab.guest import Guest
     from sparsemem.planner.apply import Outcome
 
-pytestmark = pytest.mark.lab
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.environ.get("SPARSEMEM_LAB_APPLY") != "1", reason="a minute and more: make lab"),
+]
 
 SCENARIO = 'steps = []\n[machine]\nmemory = "512M"\npmem = [{ size = "512M", labels = true }]'
 INTENT = "fsdax 64M name=db, sector 32M, system-ram 256M"
