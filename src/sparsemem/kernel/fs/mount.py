@@ -55,16 +55,15 @@ def lookup_failed(state: State, source: str, fstype: str, errno: int) -> NoRetur
     """The path ``source`` leads to no block device. Raises Refusal: ENODEV (no such type), or ``errno``."""
     if fstype not in FILESYSTEMS:
         raise Refusal(_ENODEV, "do_new_mount", "filesystem-type")
-    if _uses_get_tree_bdev(state, fstype):
-        word = "lookup" if state.kernel.features.get_tree_bdev_messages == "lookup" else "open"
-        state.log("err", f"{source}: Can't {word} blockdev")
+    word = "lookup" if state.kernel.features.get_tree_bdev_messages == "lookup" else "open"
+    _say(state, fstype, "err", f"{source}: Can't {word} blockdev")
     raise Refusal(errno, "get_tree_bdev", "block-device-there")
 
 
-def _uses_get_tree_bdev(state: State, fstype: str) -> bool:
-    """mount_bdev(), which it replaced, says nothing."""
-    who = state.kernel.features.get_tree_bdev_messages
-    return who in ("open", "lookup") or who == fstype
+def _say(state: State, fstype: str, level: str, text: str) -> None:
+    """What get_tree_bdev() logs; mount_bdev(), which it replaced type by type, says nothing."""
+    if state.kernel.features.get_tree_bdev_messages in ("open", "lookup", fstype):
+        state.log(level, text)
 
 
 def mount(
@@ -81,14 +80,12 @@ def mount(
     same = [m for m in mounts(state) if m.disk == disk]
     held = [each for each in bdev.claims(state) if each[0] == disk]
     if held and not (same and same[0].type == fstype):
-        if _uses_get_tree_bdev(state, fstype):
-            state.log("err", f"/dev/{disk}: Can't open blockdev")
+        _say(state, fstype, "err", f"/dev/{disk}: Can't open blockdev")
         raise Refusal(_EBUSY, "get_tree_bdev", "mount-busy")
     if same:
         shown, uuid = same[0].options, same[0].uuid
         if ro != (shown.split(",")[0] == "ro"):
-            if _uses_get_tree_bdev(state, fstype):
-                state.log("warn", f"{disk}: Can't mount, would change RO state")
+            _say(state, fstype, "warn", f"{disk}: Can't mount, would change RO state")
             raise Refusal(_EBUSY, "get_tree_bdev", "mount-busy")
         if any(m.directory == directory for m in same):
             raise Refusal(_EBUSY, "do_add_mount", "mount-busy")
