@@ -68,13 +68,13 @@ class Both:
         return ()
 
 
-@pytest.fixture(scope="module")
-def both() -> Iterator[Both]:
+def seated(kernel: str, text: str) -> Iterator[Both]:
+    """The scenario's machine in a guest, and on the model."""
     if shutil.which(BINARY) is None:
         _missing(f"no {BINARY}; apt-get install --no-install-recommends qemu-system-x86 seabios")
-    scenario = parse_scenario(SCENARIO)
+    scenario = parse_scenario(text)
     try:
-        bench = open_bench(KERNEL, sections=False)
+        bench = open_bench(kernel, sections=False)
     except SparsememError as error:
         _missing(str(error))
         raise
@@ -84,7 +84,12 @@ def both() -> Iterator[Both]:
         yield Both(guest, ModelRunner(machine))
 
 
-def _start(both: Both, path: Path, intent: str = INTENT) -> Journal:
+@pytest.fixture(scope="module")
+def both() -> Iterator[Both]:
+    yield from seated(KERNEL, SCENARIO)
+
+
+def start(both: Both, path: Path, intent: str) -> Journal:
     plan = make_plan(both.model.machine, parse_intent(intent))
     assert not plan.impossible
     Journal.create(path, head_of(plan, "lab")).close()
@@ -101,28 +106,28 @@ def _view(both: Both, journal: Journal) -> dict[str, Any]:
     return modelled
 
 
-def _result(outcome: Outcome | None) -> str | None:
+def result_of(outcome: Outcome | None) -> str | None:
     return None if outcome is None else outcome.result
 
 
 def test_killed_at_every_step_and_gone_on_with(both: Both, tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
-    planned = _start(both, path)
+    planned = start(both, path, INTENT)
     ends = ("after run", "before done", "torn done", "after done")
     assert len(planned.steps) == len(ends)
     for step, end in enumerate(ends, 1):
         for point in ("before begin", "torn begin", "after begin", end):
             assert go(path, both, step, point) is None, (step, point)
-    assert _result(go(path, both)) == "done"
+    assert result_of(go(path, both)) == "done"
     assert view_of(both.observe()) == planned.views[-1]
-    assert _result(go(path, both, undo=True)) == "undone"
+    assert result_of(go(path, both, undo=True)) == "undone"
     assert view_of(both.observe()) == planned.views[0]
 
 
 def test_killed_at_every_step_and_taken_back(both: Both, tmp_path: Path) -> None:
     for step in (1, 4):
         path = tmp_path / f"{step}.jsonl"
-        planned = _start(both, path)
+        planned = start(both, path, INTENT)
         assert go(path, both, step, "after run") is None
         for back in range(step, 0, -1):
             point = ("after begin", "after run", "torn done")[(step + back) % 3]
@@ -136,23 +141,23 @@ def test_killed_at_every_step_and_taken_back(both: Both, tmp_path: Path) -> None
 def test_memory_blocks(both: Both, tmp_path: Path) -> None:
     """The real chmem, killed around every step, and once between two blocks."""
     path = tmp_path / "plan.jsonl"
-    planned = _start(both, path, "system-ram 512M, offline dax0.0, online memory34-memory35 movable")
+    planned = start(both, path, "system-ram 512M, offline dax0.0, online memory34-memory35 movable")
     assert [step.argv[0] for step in planned.steps if step.argv[0] == "chmem"] == ["chmem"] * 2
     last = len(planned.steps)
     for step, end in ((last - 1, "after run"), (last, "torn done")):
         for point in ("torn begin", "after begin", end):
             assert go(path, both, step, point) is None, (step, point)
-    assert _result(go(path, both)) == "done"
+    assert result_of(go(path, both)) == "done"
     assert _view(both, planned) == planned.views[-1]
     for step in (last, last - 1):
         assert go(path, both, step, "after run", undo=True) is None
-    assert _result(go(path, both, undo=True)) == "undone"
+    assert result_of(go(path, both, undo=True)) == "undone"
     assert _view(both, planned) == planned.views[0]
 
 
 def test_memory_blocks_half_way(both: Both, tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
-    planned = _start(both, path, "system-ram 512M, offline dax0.0")
+    planned = start(both, path, "system-ram 512M, offline dax0.0")
     assert go(path, both, len(planned.steps), "before begin") is None
     argv = planned.steps[-1].argv
     first = argv[-1].partition("-")[0]
@@ -162,22 +167,22 @@ def test_memory_blocks_half_way(both: Both, tmp_path: Path) -> None:
     assert told is not None
     assert (told.result, told.step) == ("half", len(planned.steps))
     assert f"{first} offline" in told.found[0] or f"memory {first} offline" in " ".join(told.found)
-    assert _result(go(path, both, repair=True)) == "done"
+    assert result_of(go(path, both, repair=True)) == "done"
     assert _view(both, planned) == planned.views[-1]
-    assert _result(go(path, both, undo=True)) == "undone"
+    assert result_of(go(path, both, undo=True)) == "undone"
     assert _view(both, planned) == planned.views[0]
 
 
 def test_half_made(both: Both, tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
-    planned = _start(both, path, "fsdax 64M, sector 32M")
+    planned = start(both, path, "fsdax 64M, sector 32M")
     assert go(path, both, 2, "half") is None
     told = go(path, both)
     assert told is not None
     assert (told.result, told.step) == ("half", 2)
     assert "mode raw, size 33554432" in told.found[0]
-    assert _result(go(path, both, repair=True)) == "done"
-    assert _result(go(path, both, undo=True)) == "undone"
+    assert result_of(go(path, both, repair=True)) == "done"
+    assert result_of(go(path, both, undo=True)) == "undone"
     assert view_of(both.observe()) == planned.views[0]
 
 
@@ -201,7 +206,7 @@ class _Murderer(Both):
 def test_ndctl_itself_is_killed(both: Both, tmp_path: Path) -> None:
     """Wherever it dies, the machine tells what to do, and going back leaves what was there before."""
     path = tmp_path / "plan.jsonl"
-    planned = _start(both, path, "fsdax 64M, sector 32M")
+    planned = start(both, path, "fsdax 64M, sector 32M")
     runner = _Murderer(both.guest, both.model)
     seen = []
     for delay in (20_000, 60_000, 120_000, 300_000):
@@ -215,10 +220,10 @@ def test_ndctl_itself_is_killed(both: Both, tmp_path: Path) -> None:
         if at.kind == "took":
             break
         if at.kind == "half":
-            assert _result(go(path, runner, undo=True)) == "undone"
+            assert result_of(go(path, runner, undo=True)) == "undone"
             assert view_of(runner.observe()) == planned.views[0]
             path = tmp_path / f"{delay}.jsonl"
-            planned = _start(both, path, "fsdax 64M, sector 32M")
-    assert _result(go(path, runner, repair=True)) == "done", seen
-    assert _result(go(path, runner, undo=True)) == "undone"
+            planned = start(both, path, "fsdax 64M, sector 32M")
+    assert result_of(go(path, runner, repair=True)) == "done", seen
+    assert result_of(go(path, runner, undo=True)) == "undone"
     assert view_of(runner.observe()) == planned.views[0]
